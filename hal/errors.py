@@ -1,0 +1,23 @@
+"""Errors a board may raise.
+
+HalError
+├── HalUsageError   the caller broke a rule of the interface (a bug in the controller)
+│   └── HalBusy     one operation at a time: the last one has not ended yet
+└── HalLost         the board cannot be reached (a real board whose cable was pulled)
+"""
+
+
+class HalError(Exception):
+    """Base of everything a board raises."""
+
+
+class HalUsageError(HalError):
+    """The call breaks a rule of the interface: range, alignment, order. Nothing was done."""
+
+
+class HalBusy(HalUsageError):
+    """The peripheral takes one operation at a time and the last one has not ended."""
+
+
+class HalLost(HalError):
+    """The board does not answer. Motion ends by the board's own dead-man rule."""

@@ -1,0 +1,252 @@
+"""Dataclass fields to bytes and back, driven by the fields' own table.
+
+A message is a frozen dataclass whose fields say how they lie on the wire:
+
+    @dataclass(frozen=True, slots=True)
+    class Drug(Message):
+        name: str = wire(TEXT, maximum=24, doc="...")
+        concentration_pg_ml: int = wire("Q", unit="pg/mL", doc="...")
+
+Integers are little-endian `struct` formats. TEXT and BLOB are a length byte and that many bytes
+(text: UTF-8). A nested message lies in place; a list of them is a count byte and its items.
+Decoding is total: whatever is not exactly one valid message raises RemoteError.
+"""
+
+import dataclasses
+import enum
+import struct
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from protocol.errors import LocalError, RemoteError
+
+TEXT: Final = "text"
+BLOB: Final = "blob"
+STRUCT: Final = "struct"
+LIST: Final = "list"
+_METADATA: Final = "wire"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wire:
+    """How one field lies on the wire, and what it means."""
+
+    kind: str
+    unit: str
+    doc: str
+    enum: type[enum.IntEnum] | None
+    item: type[Any] | None
+    maximum: int
+
+
+def wire(
+    kind: str,
+    *,
+    unit: str = "",
+    doc: str = "",
+    values: type[enum.IntEnum] | None = None,
+    item: type[Any] | None = None,
+    maximum: int = 255,
+) -> Any:
+    """Declare a dataclass field with its place in the table.
+
+    Args:
+        kind: a `struct` integer format (B H I Q b h i q), or TEXT, BLOB, STRUCT, LIST.
+        unit: unit of the number, for people and for the specification.
+        doc: one line that says what it means.
+        values: the enum an integer must be a member of.
+        item: the message class of a STRUCT or of the items of a LIST.
+        maximum: bytes of a TEXT or BLOB, items of a LIST; at most 255.
+    """
+    return dataclasses.field(metadata={_METADATA: Wire(kind, unit, doc, values, item, maximum)})
+
+
+class Message:
+    """Base of every dataclass made of `wire` fields."""
+
+    __slots__ = ()
+
+
+M = TypeVar("M", bound=Message)
+_Writer = Callable[[Any, bytearray], None]
+_Reader = Callable[[bytes, int, list[Any]], int]
+
+
+def fields(message: type[Message]) -> list[tuple[str, Wire]]:
+    """Return (name, wire) of each field in wire order."""
+    return [(f.name, f.metadata[_METADATA]) for f in dataclasses.fields(message)]  # type: ignore[arg-type]
+
+
+def encode(message: Message) -> bytes:
+    """Return the bytes of a message. Raises LocalError for a value that does not fit its field."""
+    out = bytearray()
+    for write in _plan(type(message))[0]:
+        write(message, out)
+    return bytes(out)
+
+
+def decode(message: type[M], data: bytes) -> M:
+    """Return the message that `data` holds, all of it. Raises RemoteError."""
+    value, end = _decode_at(message, data, 0)
+    if end != len(data):
+        raise RemoteError(f"{message.__name__}: {len(data) - end} bytes too many")
+    return value
+
+
+def _decode_at(message: type[M], data: bytes, offset: int) -> tuple[M, int]:
+    values: list[Any] = []
+    try:
+        for read in _plan(message)[1]:
+            offset = read(data, offset, values)
+    except (struct.error, ValueError, IndexError) as error:
+        raise RemoteError(f"{message.__name__}: {error}") from None
+    return message(*values), offset
+
+
+_PLANS: Final[dict[type[Message], tuple[list[_Writer], list[_Reader]]]] = {}
+
+
+def _plan(message: type[Message]) -> tuple[list[_Writer], list[_Reader]]:
+    plan = _PLANS.get(message)
+    if plan is None:
+        plan = _PLANS[message] = _compile(message)
+    return plan
+
+
+def _compile(message: type[Message]) -> tuple[list[_Writer], list[_Reader]]:
+    """Read the field table once: runs of integers become one `struct` call."""
+    writers: list[_Writer] = []
+    readers: list[_Reader] = []
+    run: list[tuple[str, Wire]] = []
+
+    def flush() -> None:
+        if run:
+            writers.append(_int_writer(message.__name__, list(run)))
+            readers.append(_int_reader(list(run)))
+            run.clear()
+
+    for name, spec in fields(message):
+        if spec.kind in (TEXT, BLOB, STRUCT, LIST):
+            flush()
+            writers.append(_VARIABLE[spec.kind][0](name, spec))
+            readers.append(_VARIABLE[spec.kind][1](name, spec))
+        else:
+            run.append((name, spec))
+    flush()
+    return writers, readers
+
+
+def _int_writer(owner: str, run: list[tuple[str, Wire]]) -> _Writer:
+    packer = struct.Struct("<" + "".join(spec.kind for _, spec in run))
+    names = [name for name, _ in run]
+
+    def write(message: Any, out: bytearray) -> None:
+        try:
+            out += packer.pack(*[getattr(message, name) for name in names])
+        except struct.error as error:
+            values = {name: getattr(message, name) for name in names}
+            raise LocalError(f"{owner}: {error} in {values}") from None
+
+    return write
+
+
+def _int_reader(run: list[tuple[str, Wire]]) -> _Reader:
+    packer = struct.Struct("<" + "".join(spec.kind for _, spec in run))
+    enums = [(index, spec.enum) for index, (_, spec) in enumerate(run) if spec.enum is not None]
+
+    def read(data: bytes, offset: int, values: list[Any]) -> int:
+        numbers: list[Any] = list(packer.unpack_from(data, offset))
+        for index, kind in enums:
+            numbers[index] = kind(numbers[index])
+        values += numbers
+        return offset + packer.size
+
+    return read
+
+
+def _bytes_writer(name: str, spec: Wire) -> _Writer:
+    def write(message: Any, out: bytearray) -> None:
+        value = getattr(message, name)
+        data = value.encode() if spec.kind == TEXT else value
+        if len(data) > spec.maximum:
+            raise LocalError(f"{name}: {len(data)} bytes, at most {spec.maximum} fit")
+        out.append(len(data))
+        out += data
+
+    return write
+
+
+def _bytes_reader(name: str, spec: Wire) -> _Reader:
+    def read(data: bytes, offset: int, values: list[Any]) -> int:
+        end = offset + 1 + data[offset]
+        if end - offset - 1 > spec.maximum or end > len(data):
+            raise ValueError(f"{name}: length {end - offset - 1}")
+        part = data[offset + 1 : end]
+        values.append(part.decode() if spec.kind == TEXT else part)
+        return end
+
+    return read
+
+
+def _struct_writer(name: str, spec: Wire) -> _Writer:
+    def write(message: Any, out: bytearray) -> None:
+        out += encode(getattr(message, name))
+
+    return write
+
+
+def _struct_reader(name: str, spec: Wire) -> _Reader:
+    item = _item(name, spec)
+
+    def read(data: bytes, offset: int, values: list[Any]) -> int:
+        value, offset = _decode_at(item, data, offset)
+        values.append(value)
+        return offset
+
+    return read
+
+
+def _list_writer(name: str, spec: Wire) -> _Writer:
+    def write(message: Any, out: bytearray) -> None:
+        items = getattr(message, name)
+        if len(items) > spec.maximum:
+            raise LocalError(f"{name}: {len(items)} items, at most {spec.maximum} fit")
+        out.append(len(items))
+        for item in items:
+            out += encode(item)
+
+    return write
+
+
+def _list_reader(name: str, spec: Wire) -> _Reader:
+    item = _item(name, spec)
+
+    def read(data: bytes, offset: int, values: list[Any]) -> int:
+        count = data[offset]
+        if count > spec.maximum:
+            raise ValueError(f"{name}: {count} items")
+        offset += 1
+        items = []
+        for _ in range(count):
+            value, offset = _decode_at(item, data, offset)
+            items.append(value)
+        values.append(tuple(items))
+        return offset
+
+    return read
+
+
+def _item(name: str, spec: Wire) -> type[Message]:
+    if spec.item is None:
+        raise LocalError(f"{name}: a {spec.kind} field names its item class")
+    return spec.item
+
+
+_VARIABLE: Final[
+    dict[str, tuple[Callable[[str, Wire], _Writer], Callable[[str, Wire], _Reader]]]
+] = {
+    TEXT: (_bytes_writer, _bytes_reader),
+    BLOB: (_bytes_writer, _bytes_reader),
+    STRUCT: (_struct_writer, _struct_reader),
+    LIST: (_list_writer, _list_reader),
+}

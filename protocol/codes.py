@@ -1,0 +1,148 @@
+"""The numbers both ends share: event codes, modes, kinds.
+
+Codes are UPPER_SNAKE and the same on wire, log, JSON and command line. New ones are added at the
+end of their block; none is renamed or renumbered. Alarm codes are 1..63, so that a set of alarms
+is one 64-bit word.
+"""
+
+import enum
+
+
+class Code(enum.IntEnum):
+    """What a log record or an alarm says."""
+
+    # Alarms (1..63): the controller's alarm table gives priority, action and tone.
+    LOW_RESERVOIR = 1
+    EMPTY_RESERVOIR = 2
+    ERI = 4
+    EOS = 5
+    LOW_BATTERY_RESET = 6
+    MOTOR_STALL = 7
+    MEMORY_ERROR = 15
+    # Events (64..)
+    RESET = 64
+    PROGRAM_COMMITTED = 65
+    BOLUS_STARTED = 66
+    BOLUS_DONE = 67
+    BOLUS_ENDED_EARLY = 68
+    BOLUS_REFUSED = 69
+    STOPPED = 70
+    RESUMED = 71
+    STALL = 72
+    STALL_RECOVERED = 73
+    REFILLED = 74
+    INTERROGATED = 75
+    ALARM_RAISED = 78
+    ALARM_ACKNOWLEDGED = 79
+    ALARM_CLEARED = 80
+    REFUSED = 81
+
+
+class Mode(enum.IntEnum):
+    """What the pump is doing."""
+
+    SHELF = 0
+    SELF_TEST = 1
+    STOPPED = 2
+    BASAL = 3
+    MINIMUM_RATE = 4
+    BOLUS = 5
+    BRIDGE = 6
+    PRIME = 7
+    STALLED = 8
+    SAFE_STATE = 9
+    END_OF_SERVICE = 10
+
+
+class ProgramKind(enum.IntEnum):
+    """The infusion mode that is prescribed."""
+
+    STOPPED = 0
+    MINIMUM_RATE = 1
+    SIMPLE_CONTINUOUS = 2
+
+
+class BolusKind(enum.IntEnum):
+    """Which bolus."""
+
+    NONE = 0
+    SINGLE = 1
+
+
+class BolusBasal(enum.IntEnum):
+    """What the basal does while a bolus runs."""
+
+    CONTINUE = 0
+    PAUSE = 1
+
+
+class EmergencyAction(enum.IntEnum):
+    """What the emergency stop does."""
+
+    STOP = 0
+    MINIMUM_RATE = 1
+
+
+class StopReason(enum.IntEnum):
+    """Why the pump does not deliver. An alarm's reason has the alarm's number plus 100."""
+
+    NONE = 0
+    NO_PROGRAM = 1
+    COMMANDED = 2
+    EMPTY_RESERVOIR = 3
+    SESSION_INCOMPLETE = 4
+    EOS = 105
+    MOTOR_STALL = 107
+    MEMORY_ERROR = 115
+
+
+class RateBasis(enum.IntEnum):
+    """What a rate's amount counts."""
+
+    VOLUME_PL = 0
+    MASS_PG = 1
+
+
+class RatePer(enum.IntEnum):
+    """The time a rate's amount is spread over."""
+
+    HOUR = 0
+    DAY = 1
+
+
+class Role(enum.IntEnum):
+    """Who is talking. Until the secure session exists the role asked for is the role granted."""
+
+    NONE = 0
+    PATIENT = 1
+    CLINICIAN = 2
+    SERVICE = 3
+    EMERGENCY = 4
+
+
+class TxnOp(enum.IntEnum):
+    """What a transaction does."""
+
+    PROGRAM = 1
+    BOLUS = 2
+    RESUME = 3
+    REFILL = 4
+
+
+class TxnState(enum.IntEnum):
+    """How far a transaction is (QUERY)."""
+
+    UNKNOWN = 0
+    PREPARED = 1
+    COMMITTED = 2
+    DELIVERING = 3
+    DONE = 4
+    ENDED_EARLY = 5
+    REFUSED = 6
+
+
+def stop_reason_name(reason: StopReason) -> str | None:
+    """Return the reason as status and scenarios show it; None while the pump is not stopped."""
+    if reason is StopReason.NONE:
+        return None
+    return reason.name if reason >= 100 else reason.name.lower()

@@ -1,0 +1,307 @@
+"""Every request, response and record, field by field.
+
+With `protocol.operations` this is the table the wire is made from; `docs/protocol.md` is generated
+from both.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, wire
+from protocol.codes import (
+    BolusBasal,
+    BolusKind,
+    Code,
+    EmergencyAction,
+    Mode,
+    ProgramKind,
+    RateBasis,
+    RatePer,
+    Role,
+    StopReason,
+    TxnOp,
+    TxnState,
+)
+from protocol.errors import ErrorCode
+
+MAX_PAYLOAD: Final = 480
+"""Longest frame payload: keeps E within the 5,243 data bits where CRC-32C has distance 6."""
+FILL_NOT_TOLD: Final = 0xFFFFFFFF
+"""`ProgramParameters.fill_nl` when the volume in the reservoir stays as computed."""
+WALL_EPOCH: Final = "2000-01-01T00:00:00"
+"""Wall-clock seconds (`*_wall_s`) count from here, pump local time; 0 means absent."""
+
+
+# --- session (bodies of HELLO and HELLO-RSP frames) ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """Opens a session: body of a HELLO frame on channel 0."""
+
+    min_version: int = wire("B", doc="lowest protocol version the tool speaks")
+    max_version: int = wire("B", doc="highest protocol version the tool speaks")
+    suite: int = wire("B", doc="session suite: 0 clear; secured suites are to come")
+    role: Role = wire("B", values=Role, doc="role wanted")
+    max_payload: int = wire("H", unit="byte", doc="longest payload the tool takes")
+    capabilities: int = wire("I", doc="capability bits; none defined yet, must be 0")
+    nonce: int = wire("Q", doc="random, echoed")
+
+
+@dataclass(frozen=True, slots=True)
+class HelloResponse(Message):
+    """Answer to HELLO: body of a HELLO-RSP frame on channel 0. Result is an error code."""
+
+    result: ErrorCode = wire("H", values=ErrorCode, doc="OK, TOO_OLD, TOO_NEW or UNSUPPORTED")
+    version: int = wire("B", doc="protocol version chosen")
+    suite: int = wire("B", doc="suite chosen")
+    role: Role = wire("B", values=Role, doc="role granted")
+    channel: int = wire("H", doc="channel of this session: random, 1..0xFFEF")
+    boot_id: int = wire("H", doc="counts the pump's boots")
+    rx_frames: int = wire("B", doc="frames the pump can buffer; 1 means wait for the response")
+    max_payload: int = wire("H", unit="byte", doc="longest payload the pump takes")
+    schema_id: int = wire("I", doc="CRC-32C of the message table")
+    model: str = wire(TEXT, maximum=24, doc="profile the pump is made to")
+    nonce: int = wire("Q", doc="the tool's nonce")
+    pump_nonce: int = wire("Q", doc="the pump's own")
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Drug(Message):
+    """One drug in the reservoir. The first drug of a list is primary and drives the rate."""
+
+    name: str = wire(TEXT, maximum=24, doc="lower-case name")
+    concentration_pg_ml: int = wire("Q", unit="pg/mL", doc="mass per millilitre")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate(Message):
+    """A rate exactly as it was given; never stored rounded."""
+
+    basis: RateBasis = wire("B", values=RateBasis, doc="whether amount counts volume or mass")
+    per: RatePer = wire("B", values=RatePer, doc="the time the amount is spread over")
+    amount: int = wire("Q", unit="pL or pg", doc="amount per that time; mass is the primary drug's")
+
+
+@dataclass(frozen=True, slots=True)
+class Therapy(Message):
+    """The prescription: everything the clinician decides."""
+
+    drugs: tuple[Drug, ...] = wire(LIST, item=Drug, maximum=5, doc="1..5 drugs, primary first")
+    program: ProgramKind = wire("B", values=ProgramKind, doc="infusion mode")
+    rate: Rate = wire(STRUCT, item=Rate, doc="rate of simple_continuous; amount 0 elsewhere")
+    low_reservoir_nl: int = wire("I", unit="nL", doc="LOW_RESERVOIR at or below this; the reserve")
+    stability_days: int = wire("H", unit="d", doc="drug stability from the fill on; 0: not given")
+    catheter_um: int = wire("I", unit="µm", doc="implanted catheter length; 0: not given")
+    catheter_pl_cm: int = wire("I", unit="pL/cm", doc="catheter volume per centimetre")
+    bolus_basal: BolusBasal = wire("B", values=BolusBasal, doc="basal during a bolus")
+    emergency: EmergencyAction = wire("B", values=EmergencyAction, doc="what emergency stop does")
+    patient_may_stop: int = wire("B", doc="1: the patient's controller may stop the pump")
+
+
+# --- reads --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Empty(Message):
+    """No body."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo(Message):
+    """What the pump is, and its hard limits. All fixed for the life of the pump."""
+
+    model: str = wire(TEXT, maximum=24, doc="profile name")
+    serial: str = wire(TEXT, maximum=24, doc="pseudonymous serial number")
+    firmware: str = wire(TEXT, maximum=24, doc="firmware version")
+    stroke_pl: int = wire("I", unit="pL", doc="effective stroke: nominal × calibration ppm / 10^6")
+    capacity_nl: int = wire("I", unit="nL", doc="reservoir capacity above the residual")
+    flow_min_pl_h: int = wire("Q", unit="pL/h", doc="lowest programmable rate")
+    flow_max_pl_h: int = wire("Q", unit="pL/h", doc="highest rate, basal and bolus together")
+    minimum_rate_pl_h: int = wire("Q", unit="pL/h", doc="rate of minimum_rate")
+    bolus_max_nl: int = wire("I", unit="nL", doc="largest single bolus")
+    tubing_nl: int = wire("I", unit="nL", doc="volume of the tubing inside the pump")
+    accuracy_ppm: int = wire("I", unit="ppm", doc="refill discrepancy gate, either side")
+    implanted_wall_s: int = wire("I", unit="s", doc="when the service life began")
+    service_days: int = wire("H", unit="d", doc="service life cap")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEntry(Message):
+    """One alarm that stands."""
+
+    code: Code = wire("B", values=Code, doc="alarm code")
+    active: int = wire("B", doc="1: its condition holds; 0: latched only")
+    onset_wall_s: int = wire("I", unit="s", doc="when it was raised")
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Message):
+    """What the pump knows of itself now."""
+
+    boot_id: int = wire("H", doc="counts the pump's boots")
+    uptime_us: int = wire("Q", unit="µs", doc="since this boot's power-on")
+    wall_s: int = wire("I", unit="s", doc="wall clock")
+    generation: int = wire("I", doc="rises with each committed prescription or fill; 0: none yet")
+    mode: Mode = wire("B", values=Mode, doc="what the pump is doing")
+    program: ProgramKind = wire("B", values=ProgramKind, doc="infusion mode prescribed")
+    stop_reason: StopReason = wire("B", values=StopReason, doc="why it does not deliver")
+    bolus: BolusKind = wire("B", values=BolusKind, doc="bolus that runs")
+    bolus_given_nl: int = wire("I", unit="nL", doc="confirmed of the bolus that runs or ran last")
+    bolus_total_nl: int = wire("I", unit="nL", doc="volume of that bolus")
+    rate_numerator_pl: int = wire("Q", unit="pL", doc="rate now: this / denominator, pL/h")
+    rate_denominator_h: int = wire("Q", unit="h", doc="see rate_numerator_pl")
+    computed_nl: int = wire("I", unit="nL", doc="reservoir volume computed from confirmed strokes")
+    delivered_nl: int = wire("Q", unit="nL", doc="confirmed over the pump's life")
+    uncertain_nl: int = wire("I", unit="nL", doc="counted as delivered since the fill, unconfirmed")
+    fill_nl: int = wire("I", unit="nL", doc="volume at the last fill, as told")
+    fill_wall_s: int = wire("I", unit="s", doc="when that was")
+    battery_mv: int = wire("H", unit="mV", doc="rest voltage")
+    eri: int = wire("B", doc="1: the elective replacement indicator is on")
+    eri_wall_s: int = wire("I", unit="s", doc="when ERI came, or will come at the latest")
+    eos_wall_s: int = wire("I", unit="s", doc="when service ends at the latest")
+    refill_due_wall_s: int = wire("I", unit="s", doc="earliest of low-reservoir and stability date")
+    low_reservoir_wall_s: int = wire("I", unit="s", doc="when the reserve will be reached")
+    alarms: tuple[AlarmEntry, ...] = wire(
+        LIST, item=AlarmEntry, maximum=32, doc="alarms that stand, in order of occurrence"
+    )
+    last_refusal: ErrorCode = wire("H", values=ErrorCode, doc="last refused command; OK: none")
+    log_first: int = wire("I", doc="oldest log record kept")
+    log_next: int = wire("I", doc="number the next log record will get")
+    last_txn: int = wire("Q", doc="last transaction committed; 0: none")
+
+
+@dataclass(frozen=True, slots=True)
+class PrescriptionInfo(Message):
+    """The committed prescription."""
+
+    generation: int = wire("I", doc="rises with each commit; 0: the pump has no prescription")
+    written_wall_s: int = wire("I", unit="s", doc="when it was committed")
+    therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
+
+
+@dataclass(frozen=True, slots=True)
+class LogRead(Message):
+    """Ask for log records from `first` on. Repeatable, no side effect."""
+
+    first: int = wire("I", doc="first record wanted")
+    maximum: int = wire("B", doc="at most this many; the pump may send fewer")
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord(Message):
+    """One entry of the event log. Order follows `seq`, never the wall clock."""
+
+    seq: int = wire("I", doc="rises by one")
+    boot_id: int = wire("H", doc="boot in which it was written")
+    code: Code = wire("H", values=Code, doc="what happened")
+    tick_us: int = wire("Q", unit="µs", doc="since that boot's power-on")
+    wall_s: int = wire("I", unit="s", doc="wall clock")
+    a: int = wire("I", doc="first detail, see the table of codes")
+    b: int = wire("I", doc="second detail")
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage(Message):
+    """Records from `LogRead.first` on, as many as fit; empty at the end of the log."""
+
+    first_kept: int = wire("I", doc="oldest record the pump still has")
+    next: int = wire("I", doc="number the next record will get")
+    records: tuple[LogRecord, ...] = wire(LIST, item=LogRecord, maximum=14, doc="in order of seq")
+
+
+# --- transactions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramParameters(Message):
+    """Parameters of PROGRAM."""
+
+    therapy: Therapy = wire(STRUCT, item=Therapy, doc="the whole new prescription")
+    fill_nl: int = wire("I", unit="nL", doc="reservoir volume told with it; 0xFFFFFFFF: not told")
+
+
+@dataclass(frozen=True, slots=True)
+class BolusParameters(Message):
+    """Parameters of BOLUS. Whole strokes are given: the volume is rounded down to them."""
+
+    kind: BolusKind = wire("B", values=BolusKind, doc="single")
+    basis: RateBasis = wire("B", values=RateBasis, doc="whether amount counts volume or mass")
+    amount: int = wire("Q", unit="pL or pg", doc="dose; mass is the primary drug's")
+    duration_us: int = wire("Q", unit="µs", doc="time to give it over; 0: as fast as allowed")
+    again: int = wire("B", doc="1: a second like dose within 10 min is meant")
+
+
+@dataclass(frozen=True, slots=True)
+class RefillParameters(Message):
+    """Parameters of REFILL. The residual was taken out; this volume is in the reservoir now."""
+
+    injected_nl: int = wire("I", unit="nL", doc="volume injected")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare(Message):
+    """Stage a transaction. Changes nothing; may be repeated under the same `txn`."""
+
+    txn: int = wire("Q", doc="the tool's number: saved rising counter, low half random; not 0")
+    op: TxnOp = wire("B", values=TxnOp, doc="what to do")
+    schema_id: int = wire("I", doc="message table the parameters were made with")
+    generation: int = wire("I", doc="Status.generation the tool's view is based on")
+    parameters: bytes = wire(BLOB, maximum=255, doc="the op's parameters, encoded")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Message):
+    """What COMMIT would do, in the pump's own canonical values."""
+
+    txn: int = wire("Q", doc="transaction")
+    state: TxnState = wire("B", values=TxnState, doc="PREPARED, or how far it already is")
+    token: int = wire("I", doc="to be sent back with COMMIT")
+    expires_ms: int = wire("I", unit="ms", doc="token is good for this long")
+    hash: bytes = wire(BLOB, maximum=16, doc="SHA-256/16 of op, parameters, preview, generation")
+    parameters: bytes = wire(BLOB, maximum=255, doc="parameters as the pump understood them")
+    strokes: int = wire("Q", doc="BOLUS: whole strokes; PROGRAM: whole strokes per 24 h")
+    volume_nl: int = wire("Q", unit="nL", doc="BOLUS: to be given; PROGRAM: volume per 24 h")
+    duration_us: int = wire("Q", unit="µs", doc="BOLUS: how long it will take")
+    computed_nl: int = wire("I", unit="nL", doc="computed reservoir volume after the commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(Message):
+    """Do what was prepared. Acts once, however often it is sent."""
+
+    txn: int = wire("Q", doc="transaction")
+    token: int = wire("I", doc="from Preview")
+    hash: bytes = wire(BLOB, maximum=16, doc="from Preview")
+
+
+@dataclass(frozen=True, slots=True)
+class TxnRef(Message):
+    """Names a transaction (QUERY, ABORT)."""
+
+    txn: int = wire("Q", doc="transaction")
+
+
+@dataclass(frozen=True, slots=True)
+class TxnResult(Message):
+    """How far a transaction is."""
+
+    txn: int = wire("Q", doc="transaction")
+    state: TxnState = wire("B", values=TxnState, doc="how far")
+    op: int = wire("B", doc="its op; 0: unknown")
+    given_nl: int = wire("I", unit="nL", doc="confirmed volume of a bolus")
+    total_nl: int = wire("I", unit="nL", doc="its whole volume")
+    cause: int = wire("H", doc="ENDED_EARLY: log code; REFUSED: error code; else 0")
+    generation: int = wire("I", doc="Status.generation after it")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Message):
+    """Detail of any result that is not OK."""
+
+    id: int = wire("H", doc="limit id, mode or 0: see the table of error codes")
+    value: int = wire("Q", doc="the value that was refused")
+    limit: int = wire("Q", doc="the limit it broke")
