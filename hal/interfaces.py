@@ -34,10 +34,13 @@ class TonePattern(enum.IntEnum):
 
 
 class Clock(Protocol):
-    """A free-running timer. Intervals, lockouts and pacing use it and nothing else."""
+    """A free-running timer. Intervals, lockouts and pacing use it and nothing else.
+
+    It starts at 0 at every boot.
+    """
 
     def now_us(self) -> int:
-        """Microseconds since power-on; never goes back."""
+        """Microseconds since boot; never goes back."""
         ...
 
 
@@ -89,7 +92,7 @@ class Motor(Protocol):
         ...
 
     def strokes_commanded(self) -> int:
-        """Strokes driven to their end since power-on, moved or not."""
+        """Strokes driven to their end since boot, moved or not."""
         ...
 
 
@@ -97,7 +100,7 @@ class Encoder(Protocol):
     """Sees the rotor move. The only thing the controller knows about delivery."""
 
     def moved(self) -> Sample:
-        """Whole strokes the rotor has moved since power-on."""
+        """Whole strokes the rotor has moved since power-on; the count survives a warm reset."""
         ...
 
     def arm(self, limit: int) -> None:
