@@ -1,0 +1,202 @@
+"""The live pump: one thread, one loop, that serves the port and the bench and moves the world.
+
+Each turn of the loop brings the world to where host time says (at most `EVENTS_PER_TURN` events, so
+that a client never waits long), hands out what the pump has sent, and waits for bytes or for the
+host time of the next event. How fast the world may go, and when it has to wait for a client, is
+decided in `emulator.pacing`.
+
+Other descriptors join the loop through `selector`: the `data` of each key is the callable to run
+when it is ready. It runs between events, at the present instant of the world.
+"""
+
+import contextlib
+import os
+import selectors
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from emulator.pacing import ClientWatch, Hold, Pacer
+from emulator.ports import READ_BYTES, Port
+from emulator.world import World
+
+EVENTS_PER_TURN: Final = 32
+"""Events between two looks at the port: well under a millisecond of a busy pump."""
+STRETCH_US: Final = 86_400_000_000
+"""The longest step in one turn, so that a world without events does not leap away."""
+HORIZON_US: Final = 100 * 365 * 86_400_000_000
+"""Where time ends: the pump's wall clock (32 bits of seconds) must not run over."""
+BURST_BYTES: Final = 16 * 1024
+"""The most the pump can have waiting to be sent: what the port must have room for."""
+HELD_LOOK_US: Final = 250_000
+"""While a client holds time back, look this often whether it still does."""
+
+
+class TelemetryEnd(Protocol):
+    """The outside of the pump's telemetry link."""
+
+    def host_write(self, data: bytes) -> int:
+        """Send bytes to the pump; return how many were taken."""
+        ...
+
+    def host_read(self) -> bytes:
+        """Take all that the pump has sent."""
+        ...
+
+
+@dataclass(slots=True)
+class _Chore:
+    """Something to do again and again in host time."""
+
+    period_us: int
+    due_us: int
+    work: Callable[[], None]
+
+
+class Server:
+    """Serves one world and its telemetry on `port` until told to stop.
+
+    `host_us` is a monotonic clock in microseconds.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        telemetry: TelemetryEnd,
+        port: Port,
+        speed: int,
+        host_us: Callable[[], int],
+    ) -> None:
+        self.world = world
+        self.selector = selectors.DefaultSelector()
+        self.pacer = Pacer(speed, host_us(), world.now_us)
+        self.watch = ClientWatch()
+        self.end_us = HORIZON_US
+        """World time at which `run` returns by itself."""
+        self.gate_closed = False
+        """True holds the world at its instant, unless a request needs time for its reply."""
+        self._telemetry = telemetry
+        self._port = port
+        self._host_us = host_us
+        self._stopping = False
+        self._jump: tuple[int, Callable[[], None]] | None = None
+        self._chores: list[_Chore] = []
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+        port.attach(self.selector, self._port_ready)
+
+    @property
+    def advancing(self) -> bool:
+        """True while an `advance` is under way."""
+        return self._jump is not None
+
+    def every(self, period_us: int, work: Callable[[], None]) -> None:
+        """Run `work` every `period_us` of host time, or when the loop next comes round."""
+        self._chores.append(_Chore(period_us, self._host_us() + period_us, work))
+
+    def advance(self, duration_us: int, arrived: Callable[[], None]) -> None:
+        """Move the world on by `duration_us` as fast as possible, then call `arrived`.
+
+        An order of the bench: it passes over pause, speed and an open session, but waits for a
+        request that is being answered. One at a time: look at `advancing` first.
+        """
+        self._jump = (min(self.world.now_us + duration_us, self.end_us), arrived)
+
+    def stop(self) -> None:
+        """Make `run` return after this turn. May be called from a signal handler or a thread."""
+        self._stopping = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the loop come round now. May be called from a signal handler or a thread."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    def run(self) -> None:
+        """Serve until `stop`, or until the world is at `end_us`."""
+        while not self._stopping and self.world.now_us < self.end_us:
+            idle = self._move()
+            self._carry_out()
+            ready = self.selector.select(self._timeout_s(idle))
+            if ready:
+                self._move()
+            for key, _ in ready:
+                key.data()
+            self._do_chores()
+        self._carry_out()
+
+    def close(self) -> None:
+        """Close the port and the loop."""
+        self._port.close()
+        self.selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # --- time
+
+    def _move(self) -> bool:
+        """Bring the world on by one turn; True when it is where it may be."""
+        idle = self.world.run_some(self._limit_us(), EVENTS_PER_TURN)
+        if self._jump is not None and idle and self.world.now_us >= self._jump[0]:
+            arrived = self._jump[1]
+            self._jump = None
+            arrived()
+        return idle
+
+    def _limit_us(self) -> int:
+        world_us = self.world.now_us
+        limit_us = self.pacer.limit_us(self._hold(), self._host_us(), world_us)
+        if self._jump is not None and not self.watch.pending:
+            limit_us = self._jump[0]
+        return min(limit_us, world_us + STRETCH_US, self.end_us)
+
+    def _hold(self) -> Hold:
+        if self.gate_closed and not self.watch.pending:
+            return Hold.STILL
+        return self.watch.hold(self._host_us(), self.world.now_us)
+
+    def _timeout_s(self, idle: bool) -> float | None:
+        """Return how long only the outside can make a difference; None: for ever."""
+        if not idle or self._stopping or self._jump is not None:
+            return 0.0
+        event_us = self.world.next_event_us()
+        next_us = self.end_us if event_us is None else min(event_us, self.end_us)
+        wakes_us = [chore.due_us for chore in self._chores]
+        reached_us = self.pacer.host_us(next_us)
+        now_us = self._host_us()
+        if reached_us is not None:
+            wakes_us.append(reached_us)
+        if self._hold() is not Hold.FREE:
+            wakes_us.append(now_us + HELD_LOOK_US)
+        return max(0, min(wakes_us) - now_us) / 1e6 if wakes_us else None
+
+    def _do_chores(self) -> None:
+        now_us = self._host_us()
+        for chore in self._chores:
+            if now_us >= chore.due_us:
+                chore.due_us = now_us + chore.period_us
+                chore.work()
+
+    # --- bytes
+
+    def _port_ready(self) -> None:
+        data = self._port.receive()
+        if data:
+            self.watch.to_pump(data, self._host_us(), self.world.now_us)
+            self._telemetry.host_write(data)  # what does not fit is lost, as in any receiver
+
+    def _carry_out(self) -> None:
+        """Hand what the pump has sent to the port, as far as the port has room."""
+        host_us = self._host_us()
+        if self._port.room >= BURST_BYTES:
+            data = self._telemetry.host_read()
+            if data:
+                self.watch.to_client(data, host_us, self.world.now_us)
+                self._port.send(data, host_us)
+        if self._port.flush(host_us):
+            self.watch.drained()
+
+    def _woken(self) -> None:
+        os.read(self._wake_read, READ_BYTES)
