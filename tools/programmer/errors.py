@@ -1,0 +1,65 @@
+"""What can go wrong for the programmer, each with the command's exit code.
+
+ProgrammerError
+├── BadInput    the caller asked for something that cannot be asked                     exit 2
+├── Refused     the pump said no; nothing but its log has changed                       exit 3
+│   └── PreviewChanged   the pump's preview is no longer the one that was confirmed      exit 3
+├── NoLink      the port or the pump does not answer (also a TimeoutError)              exit 4
+└── Uncertain   a command was sent and its result is not known: ask `status`            exit 5
+"""
+
+from typing import ClassVar
+
+from protocol.errors import ErrorCode
+from protocol.messages import Preview, Refusal
+from tools.programmer.refusals import sentence
+
+
+class ProgrammerError(Exception):
+    """Base of the programmer's errors; the message is one line for a person."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BadInput(ProgrammerError):
+    """What was asked cannot be asked: a wrong argument, a file that does not hold a therapy."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class Refused(ProgrammerError):
+    """The pump refused; `code` and `refusal` say why, in the pump's own numbers."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, code: ErrorCode, refusal: Refusal) -> None:
+        super().__init__(f"refused by the pump: {code.name}: {sentence(code, refusal)}")
+        self.code = code
+        self.refusal = refusal
+
+
+class PreviewChanged(Refused):
+    """The pump's preview differs from the confirmed one; `preview` is the new one, to review."""
+
+    def __init__(self, preview: Preview) -> None:
+        super().__init__(ErrorCode.HASH, Refusal(0, 0, 0))
+        self.preview = preview
+
+
+class NoLink(ProgrammerError, TimeoutError):
+    """No port, or no answer from a pump. Nothing that doses was left in the balance."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class Uncertain(ProgrammerError):
+    """A COMMIT went out and neither it nor QUERY was answered: it may have acted, once."""
+
+    exit_code: ClassVar[int] = 5
+
+    def __init__(self, txn: int) -> None:
+        super().__init__(
+            f"uncertain: no answer to the commit of transaction {txn:016x}; it acts once or not "
+            "at all: run `itpump programmer status` when the pump is in reach"
+        )
+        self.txn = txn

@@ -1,0 +1,166 @@
+"""The tool's transaction journal: no dose is asked for before it is written down.
+
+A dosing command gets its number `txn` here: a saved counter that only rises in the high half, a
+random low half. Number, operation, parameters and pump are saved, with fsync, before the first
+byte goes to the pump, and closed when the result is known. So a tool that dies at any point finds
+on its next start what it may have asked for, and QUERYs it instead of asking again.
+
+`Journal` is the working part, over a dictionary; `FileJournal` saves it in a JSON file, replaced
+atomically under a lock, because two programmers may run at once.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.codes import TxnOp
+from tools.programmer.errors import BadInput
+
+CLOSED_KEPT: Final = 64
+"""Closed transactions kept for reading: as many as a pump's own journal holds."""
+OPEN_MAX: Final = 64
+"""Open transactions kept; with more than a pump remembers, QUERY could not answer for them."""
+FILE_NAME: Final = "transactions.json"
+_COUNTER_MAX: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction as the tool knows it."""
+
+    txn: int
+    op: str
+    parameters: str
+    """Encoded parameters, hexadecimal."""
+    pump: str
+    """Serial number of the pump."""
+    port: str
+    state: str
+    """"prepared" from before the first send, "committing" from before COMMIT, then the result."""
+
+
+class Journal:
+    """Transactions in memory; what a simulation uses, whose tool never dies."""
+
+    def __init__(self, random_bits: Callable[[int], int] = lambda bits: 0) -> None:
+        """`random_bits(32)` gives the low half of each number."""
+        self._random_bits = random_bits
+        self._data: dict[str, Any] = {"counter": 0, "open": [], "closed": []}
+
+    def begin(self, op: TxnOp, parameters: bytes, pump: str, port: str, highest: int) -> int:
+        """Save a new transaction and return its number, above `highest`, the pump's last one."""
+        with self._change() as data:
+            if len(data["open"]) >= OPEN_MAX:
+                raise BadInput(f"{OPEN_MAX} transactions are open: run `itpump programmer status`")
+            counter = max(int(data["counter"]), highest >> 32) + 1
+            if counter > _COUNTER_MAX:
+                raise BadInput("the pump's transaction numbers are used up")
+            data["counter"] = counter
+            txn = counter << 32 | self._random_bits(32)
+            entry = Entry(txn, op.name, parameters.hex(), pump, port, "prepared")
+            data["open"].append(asdict(entry))
+        return txn
+
+    def committing(self, txn: int) -> None:
+        """Save that COMMIT is about to be sent: from here on the dose may run."""
+        with self._change() as data:
+            for row in data["open"]:
+                if row["txn"] == txn:
+                    row["state"] = "committing"
+
+    def close(self, txn: int, result: str) -> None:
+        """Save how a transaction ended; nothing happens when it is closed already."""
+        with self._change() as data:
+            ended = [{**row, "state": result} for row in data["open"] if row["txn"] == txn]
+            data["open"] = [row for row in data["open"] if row["txn"] != txn]
+            data["closed"] = [*data["closed"], *ended][-CLOSED_KEPT:]
+
+    def open_entries(self, pump: str) -> list[Entry]:
+        """Return the open transactions of one pump, oldest first."""
+        return [Entry(**row) for row in self._load()["open"] if row["pump"] == pump]
+
+    def _load(self) -> dict[str, Any]:
+        return self._data
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[dict[str, Any]]:
+        yield self._data
+
+
+class FileJournal(Journal):
+    """Transactions in `transactions.json` of a folder, safe over crash and power loss."""
+
+    def __init__(self, folder: Path, random_bits: Callable[[int], int]) -> None:
+        """Raises BadInput when the folder cannot be made or its file is not a journal."""
+        super().__init__(random_bits)
+        self._path = folder / FILE_NAME
+        with self._reported():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._load()
+
+    def _load(self) -> dict[str, Any]:
+        with self._reported():
+            if not self._path.exists():
+                return {"counter": 0, "open": [], "closed": []}
+            text = self._path.read_text()
+        try:
+            data = json.loads(text)
+            for row in (*data["open"], *data["closed"]):
+                Entry(**row)
+            return {"counter": int(data["counter"]), "open": data["open"], "closed": data["closed"]}
+        except (ValueError, KeyError, TypeError):
+            raise BadInput(
+                f"{self._path} is damaged; it may name doses that were asked for: "
+                "check the pump's log, then move the file away"
+            ) from None
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[dict[str, Any]]:
+        with self._locked():
+            data = self._load()
+            yield data
+            with self._reported():
+                self._save(json.dumps(data, indent=1))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._reported():
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _save(self, text: str) -> None:
+        """Replace the file in one step; on the disk when this returns."""
+        new = self._path.with_suffix(".new")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Turn a file system's exception into one line."""
+        try:
+            yield
+        except OSError as error:
+            raise BadInput(f"transaction journal {self._path}: {error.strerror}") from None
+
+
+def default_folder(environ: dict[str, str] | os._Environ[str]) -> Path:
+    """Return $XDG_STATE_HOME/itpump, or ~/.local/state/itpump where that is not set."""
+    base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "itpump"

@@ -1,0 +1,100 @@
+"""Refusals in words: one sentence for each error code and each limit.
+
+The sentence says what the pump found and what a person can do about it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.codes import Mode
+from protocol.errors import ErrorCode, LimitId
+from protocol.messages import Refusal
+from tools.programmer import format as text
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How one limit reads: the quantity, how it broke the limit, the limit's name, its unit."""
+
+    quantity: str
+    broke: str
+    name: str
+    show: Callable[[int], str]
+
+
+LIMITS: Final[dict[LimitId, _Limit]] = {
+    LimitId.FLOW_MAX_PL_H: _Limit("flow", "above", "this pump's highest rate", text.rate_day),
+    LimitId.FLOW_MIN_PL_H: _Limit("flow", "below", "this pump's lowest rate", text.rate_day),
+    LimitId.BOLUS_VOLUME_NL: _Limit(
+        "bolus volume", "outside", "what one bolus may hold", text.volume
+    ),
+    LimitId.RESERVOIR_NL: _Limit(
+        "volume", "more than", "what the reservoir allows", text.millilitres
+    ),
+    LimitId.LOW_RESERVOIR_NL: _Limit(
+        "low-reservoir alarm volume", "outside", "its limit", text.millilitres
+    ),
+    LimitId.BOLUS_DURATION_S: _Limit("bolus duration", "outside", "its limit", text.seconds),
+}
+
+_SENTENCES: Final[dict[ErrorCode, str]] = {
+    ErrorCode.BUSY: "the pump is busy with another command; try again",
+    ErrorCode.BUSY_DELIVERING: "another dose is being delivered; wait for its end or stop it",
+    ErrorCode.UNSUPPORTED: "this pump does not know the command",
+    ErrorCode.MALFORMED: "the pump could not read the command, or a field is out of its range",
+    ErrorCode.TOO_OLD: "this tool's protocol is older than the pump still speaks; update the tool",
+    ErrorCode.TOO_NEW: "this tool's protocol is newer than the pump speaks; use an older tool",
+    ErrorCode.SCHEMA: "tool and pump have different message tables: reading works, programming not",
+    ErrorCode.DENIED: "this role may not do that",
+    ErrorCode.SESSION_GONE: "the pump has ended the session; connect again",
+    ErrorCode.WINDOW_MAX: "it would pass the dose limit of the time window; try later",
+    ErrorCode.GENERATION: "the prescription was changed meanwhile; read it again and review",
+    ErrorCode.HASH: "what the pump would do is not what was confirmed; review it again",
+    ErrorCode.EXPIRED: "the preview is too old, or the pump restarted; review it again",
+    ErrorCode.DUPLICATE_INTENT: (
+        "a like bolus was given within the last 10 min; repeat with --again if a second is meant"
+    ),
+    ErrorCode.NVM_FAIL: "the pump could not save it; nothing was started",
+    ErrorCode.HW_FAULT: "motor, encoder or supply fault",
+    ErrorCode.INTEGRITY: "a stored record failed its check",
+}
+
+_STATES: Final[dict[Mode, str]] = {
+    Mode.SHELF: "the pump is in shelf mode",
+    Mode.SELF_TEST: "the pump is testing itself; try again in a moment",
+    Mode.STOPPED: "the pump is stopped; resume or program it first",
+    Mode.BASAL: "the pump is delivering its basal rate already",
+    Mode.MINIMUM_RATE: "the pump is running at minimum rate",
+    Mode.BOLUS: "a bolus is running",
+    Mode.BRIDGE: "a bridging bolus is running",
+    Mode.PRIME: "a priming bolus is running",
+    Mode.STALLED: "the motor is stalled",
+    Mode.SAFE_STATE: "the pump is in its safe state",
+    Mode.END_OF_SERVICE: "the pump has reached its end of service and must be replaced",
+}
+
+
+def sentence(code: ErrorCode, refusal: Refusal) -> str:
+    """Return why the pump refused, in words."""
+    if code in (ErrorCode.LIMIT_HARD, ErrorCode.LIMIT_SOFT):
+        return _limit(refusal)
+    if code is ErrorCode.LOCKOUT:
+        return f"the lockout runs for another {text.seconds(refusal.value)}"
+    if code is ErrorCode.STATE:
+        return _state(refusal)
+    return _SENTENCES.get(code, "no reason given")
+
+
+def _limit(refusal: Refusal) -> str:
+    limit = LIMITS.get(LimitId(refusal.id)) if refusal.id in set(LimitId) else None
+    if limit is None:
+        return f"value {refusal.value} breaks limit {refusal.id}, {refusal.limit}"
+    value, bound = limit.show(refusal.value), limit.show(refusal.limit)
+    return f"{limit.quantity} {value} is {limit.broke} {limit.name}, {bound}"
+
+
+def _state(refusal: Refusal) -> str:
+    if refusal.id not in set(Mode):
+        return "the pump is not in a state for this"
+    return _STATES[Mode(refusal.id)]
