@@ -1,0 +1,255 @@
+"""The `[therapy]` table of a file, and the prescription it asks for.
+
+A table may be whole or partial: a key that is left out keeps the value of the therapy the pump has.
+So reading takes two steps. `read` turns the table into a `TherapyTable`, each value checked by
+itself; `TherapyTable.over` lays it over the current therapy and checks what only the whole can
+tell. `check_device` compares the result with the hard limits of one pump, so that a person hears of
+them in the words of the file; the pump checks them all again.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
+from protocol.messages import (
+    FILL_NOT_TOLD,
+    DeviceInfo,
+    Drug,
+    ProgramParameters,
+    Rate,
+    Therapy,
+)
+from tools import quantity, toml_file
+from tools.quantity import QuantityError, rounded_text
+from tools.toml_file import NEVER, Table
+
+SCENARIO_KEYS: Final = (
+    "profile", "seed", "start", "duration", "plant", "therapy", "step", "expect",
+)  # fmt: skip
+"""Top-level keys of a scenario file, any of which may stand beside `[therapy]`."""
+LATER: Final[dict[str, object]] = {
+    "steps": NEVER, "days": NEVER,
+    "background": NEVER, "bolus": NEVER, "over": NEVER, "every": NEVER, "first": NEVER,
+    "patient_bolus": NEVER, "window_limit": NEVER, "scheduled_change": NEVER, "limits": {},
+}  # fmt: skip
+"""Keys of the format that this version refuses, with the value that asks for nothing."""
+LATER_MODES: Final = ("flex", "periodic")
+
+DRUGS_MAX: Final = 5
+STABILITY_DAYS_MAX: Final = 65535
+_DAY_US: Final = 86_400_000_000
+_NO_RATE: Final = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 0)
+_UNWRITTEN: Final = Therapy(
+    drugs=(),
+    program=ProgramKind.STOPPED,
+    rate=_NO_RATE,
+    low_reservoir_nl=2_000_000,  # the low-reservoir volume of the alarm table
+    stability_days=0,
+    catheter_um=0,
+    catheter_pl_cm=0,
+    bolus_basal=BolusBasal.CONTINUE,
+    emergency=EmergencyAction.STOP,
+    patient_may_stop=0,
+)
+"""What a key that is left out means while the pump has no therapy; drugs and mode are a must."""
+
+
+@dataclass(frozen=True, slots=True)
+class TherapyTable:
+    """A `[therapy]` table as it was written."""
+
+    table: Table
+    changes: Mapping[str, Any]
+    """The fields of `Therapy` that the table gives."""
+    fill_nl: int | None
+    """What it tells the pump is in the reservoir."""
+
+    def over(self, current: Therapy | None) -> ProgramParameters:
+        """Return the whole prescription; `current` fills in what was left out.
+
+        Raises FileError when something is missing or does not go together.
+        """
+        for key, field in (("drugs", "drugs"), ("mode", "program")):
+            if current is None and field not in self.changes:
+                raise self.table.error(
+                    f'key "{key}" is missing; only a pump that has a therapy can keep it'
+                )
+        therapy = dataclasses.replace(current or _UNWRITTEN, **self.changes)
+        if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
+            self._check_rate(therapy)
+        elif "rate" in self.changes:
+            mode = therapy.program.name.lower()
+            raise self.table.error(
+                f'{self.rate_key}: mode "{mode}" has no rate; leave it out', self.rate_key
+            )
+        else:
+            therapy = dataclasses.replace(therapy, rate=_NO_RATE)
+        return ProgramParameters(therapy, FILL_NOT_TOLD if self.fill_nl is None else self.fill_nl)
+
+    def _check_rate(self, therapy: Therapy) -> None:
+        if therapy.rate.amount == 0:
+            given = "rate" in self.changes
+            message = (
+                f'{self.rate_key}: 0 is no rate; mode "stopped" delivers nothing'
+                if given
+                else 'mode "simple_continuous" needs dose_per_day or rate'
+            )
+            raise self.table.error(message, self.rate_key if given else "mode")
+        primary = therapy.drugs[0]
+        if therapy.rate.basis is RateBasis.MASS_PG and primary.concentration_pg_ml == 0:
+            raise self.table.error(
+                f"{self.rate_key}: a mass needs a concentration of {primary.name} above 0",
+                self.rate_key,
+            )
+
+    @property
+    def rate_key(self) -> str:
+        """The key that gives the rate."""
+        return "rate" if "rate" in self.table else "dose_per_day"
+
+
+def load(
+    path: str, current: Therapy | None = None, device: DeviceInfo | None = None
+) -> ProgramParameters:
+    """Return what a file asks for: a `[therapy]` table, alone or within a scenario.
+
+    Raises FileError with one line for people.
+    """
+    top = toml_file.load(path)
+    top.only(SCENARIO_KEYS)
+    table = top.table("therapy")
+    if table is None:
+        raise top.error("no [therapy] table; it holds drugs, mode and dose_per_day")
+    written = read(table)
+    parameters = written.over(current)
+    if device is not None:
+        check_device(written, parameters, device)
+    return parameters
+
+
+def read(table: Table) -> TherapyTable:
+    """Return a `[therapy]` table, each value checked by itself. Raises FileError."""
+    table.only(_READERS, LATER)
+    if "dose_per_day" in table and "rate" in table:
+        raise table.error("rate: dose_per_day is given too; give one of them", "rate")
+    changes: dict[str, Any] = {}
+    for key, (field, convert) in _READERS.items():
+        if field and key in table:
+            changes[field] = table.take(key, convert)
+    if "drugs" in table:
+        changes["drugs"] = read_drugs(table)
+    if catheter := table.table("catheter"):
+        changes |= _catheter(catheter)
+    return TherapyTable(table, changes, table.get("reservoir_fill", quantity.volume_nl, None))
+
+
+def read_drugs(table: Table) -> tuple[Drug, ...]:
+    """Return the key `drugs` of a table, primary first. Raises FileError."""
+    items = table.tables("drugs")
+    if not 1 <= len(items) <= DRUGS_MAX:
+        raise table.error(f"drugs: {len(items)} of them; a reservoir holds 1 to 5", "drugs")
+    drugs: dict[str, Drug] = {}
+    for item in items:
+        item.only(("name", "concentration"))
+        name = item.take("name", _drug_name)
+        if name in drugs:
+            raise item.error(f'name: "{name}" is listed twice', "name")
+        drugs[name] = Drug(name, item.take("concentration", quantity.concentration_pg_ml))
+    return tuple(drugs.values())
+
+
+def check_device(written: TherapyTable, parameters: ProgramParameters, device: DeviceInfo) -> None:
+    """Check a prescription against the hard limits of one pump. Raises FileError."""
+    table, therapy = written.table, parameters.therapy
+    volumes = {"low_reservoir_alarm": therapy.low_reservoir_nl}
+    if parameters.fill_nl != FILL_NOT_TOLD:
+        volumes["reservoir_fill"] = parameters.fill_nl
+    for key, volume_nl in volumes.items():
+        if volume_nl > device.capacity_nl:
+            asked, held = _millilitres(volume_nl), _millilitres(device.capacity_nl)
+            raise table.error(f"{key}: {asked} mL; {device.model} holds {held} mL", key)
+    if therapy.program is not ProgramKind.SIMPLE_CONTINUOUS:
+        return
+    flow = flow_pl_h(therapy)
+    if not device.flow_min_pl_h <= flow <= device.flow_max_pl_h:
+        low, high = _per_day(device.flow_min_pl_h), _per_day(device.flow_max_pl_h)
+        raise table.error(
+            f"{written.rate_key}: {_per_day(flow)} mL/day; {device.model} gives {low} to {high}",
+            written.rate_key,
+        )
+
+
+def flow_pl_h(therapy: Therapy) -> Fraction:
+    """Return the basal flow of a simple_continuous therapy, exact, pL/h."""
+    amount = Fraction(therapy.rate.amount)
+    if therapy.rate.basis is RateBasis.MASS_PG:
+        amount = amount * 10**9 / therapy.drugs[0].concentration_pg_ml
+    return amount / 24 if therapy.rate.per is RatePer.DAY else amount
+
+
+def _catheter(table: Table) -> dict[str, int]:
+    table.only(("length", "volume"))
+    return {
+        "catheter_um": table.take("length", quantity.length_um),
+        "catheter_pl_cm": table.take("volume", quantity.volume_per_length_pl_cm),
+    }
+
+
+def _drug_name(value: object) -> str:
+    name = toml_file.text(value)
+    if not name or name != name.strip() or len(name.encode()) > 24:
+        raise ValueError(f"{quantity.shown(name)}: a drug name is 1 to 24 characters")
+    if name != name.lower():
+        raise ValueError(f'"{name}": drug names are lower case: "{name.lower()}"')
+    return name
+
+
+def _daily_dose(value: object) -> Rate:
+    return Rate(RateBasis.MASS_PG, RatePer.DAY, quantity.mass_pg(value))
+
+
+def _whole_days(value: object) -> int:
+    days, rest = divmod(quantity.duration_us(value), _DAY_US)
+    if rest or not 1 <= days <= STABILITY_DAYS_MAX:
+        raise QuantityError(f'{quantity.shown(value)}: whole days are needed, e.g. "180d"')
+    return days
+
+
+def _flag(value: object) -> int:
+    return int(toml_file.boolean(value))
+
+
+def _millilitres(volume_nl: int) -> str:
+    return rounded_text(Fraction(volume_nl, 10**6))
+
+
+def _per_day(flow_pl_h: int | Fraction) -> str:
+    return rounded_text(Fraction(flow_pl_h) * 24 / 10**9)
+
+
+_READERS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "drugs": ("", read_drugs),
+    "mode": (
+        "program",
+        toml_file.choice({kind.name.lower(): kind for kind in ProgramKind}, LATER_MODES),
+    ),
+    "dose_per_day": ("rate", _daily_dose),
+    "rate": ("rate", quantity.rate),
+    "reservoir_fill": ("", quantity.volume_nl),
+    "low_reservoir_alarm": ("low_reservoir_nl", quantity.volume_nl),
+    "stability": ("stability_days", _whole_days),
+    "catheter": ("", _catheter),
+    "bolus_basal": (
+        "bolus_basal",
+        toml_file.choice({kind.name.lower(): kind for kind in BolusBasal}),
+    ),
+    "emergency": (
+        "emergency",
+        toml_file.choice({kind.name.lower(): kind for kind in EmergencyAction}),
+    ),
+    "patient_may_stop": ("patient_may_stop", _flag),
+}
+"""Key -> field of Therapy and reader; a key without a field is read by its own function."""
