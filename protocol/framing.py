@@ -40,6 +40,9 @@ MIN_BODY: Final = HEADER.size + 1 + CHECK_BYTES
 """Shortest E and K: a header alone."""
 MAX_BODY: Final = HEADER.size + MAX_PAYLOAD + 2 + CHECK_BYTES
 """Longest E and K: COBS adds 2 bytes to 488."""
+MIN_IMAGE: Final = MIN_BODY + 2
+MAX_IMAGE: Final = MAX_BODY + 2
+"""Shortest and longest frame on the wire, both delimiters counted: 16 and 497 bytes."""
 MIN_DAMAGED: Final = 4
 """A shorter piece between delimiters is taken for line noise: not worth a NAK."""
 PARTIAL_US: Final = 2_000_000
