@@ -1,8 +1,8 @@
 """The numbers both ends share: event codes, modes, kinds.
 
 Codes are UPPER_SNAKE and the same on wire, log, JSON and command line. New ones are added at the
-end of their block; none is renamed or renumbered. Alarm codes are 1..63, so that a set of alarms
-is one 64-bit word.
+end of their block; none is renamed or renumbered. Alarm codes are 1..31, so that a set of alarms
+is one 32-bit word.
 """
 
 import enum
@@ -11,7 +11,7 @@ import enum
 class Code(enum.IntEnum):
     """What a log record or an alarm says."""
 
-    # Alarms (1..63): the controller's alarm table gives priority, action and tone.
+    # Alarms (1..31): the controller's alarm table gives priority, action and tone.
     LOW_RESERVOIR = 1
     EMPTY_RESERVOIR = 2
     ERI = 4
@@ -127,6 +127,7 @@ class TxnOp(enum.IntEnum):
     BOLUS = 2
     RESUME = 3
     REFILL = 4
+    CLEAR_ALARM = 5
 
 
 class TxnState(enum.IntEnum):

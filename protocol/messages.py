@@ -243,6 +243,13 @@ class RefillParameters(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class ClearAlarmParameters(Message):
+    """Parameters of CLEAR_ALARM: PREPARE selects a latched alarm, COMMIT confirms it is read."""
+
+    code: Code = wire("B", values=Code, doc="alarm code")
+
+
+@dataclass(frozen=True, slots=True)
 class Prepare(Message):
     """Stage a transaction. Changes nothing; may be repeated under the same `txn`."""
 

@@ -17,6 +17,7 @@ from protocol.crc import crc32c
 from protocol.errors import ErrorCode, RemoteError
 from protocol.messages import (
     BolusParameters,
+    ClearAlarmParameters,
     Commit,
     DeviceInfo,
     Empty,
@@ -84,6 +85,7 @@ PARAMETERS: Final[dict[TxnOp, type[Message]]] = {
     TxnOp.BOLUS: BolusParameters,
     TxnOp.RESUME: Empty,
     TxnOp.REFILL: RefillParameters,
+    TxnOp.CLEAR_ALARM: ClearAlarmParameters,
 }
 
 REQUEST_HEADER: Final = struct.Struct("<HH")

@@ -1,0 +1,275 @@
+"""What each transaction does: its checks, what it would do, and doing it.
+
+One row of `_ACTS` per operation. Planning changes nothing; performing happens once, after the
+journal record that commits it is durable, and cannot be refused any more.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from firmware.alarms import AlarmManager
+from firmware.bolus import REPEAT_GUARD_US
+from firmware.checks import (
+    BolusPlan,
+    Refused,
+    check_bolus,
+    check_fill,
+    check_program,
+    strokes_per_day,
+)
+from firmware.device import DeviceConfig
+from firmware.event_log import EventLog
+from firmware.flow import ZERO, Flow
+from firmware.infusion import Infusion
+from firmware.journal import Journal
+from firmware.modes import PUMPING
+from firmware.prescription import Stored
+from hal.board import Board
+from protocol.codec import Message
+from protocol.codes import (
+    BolusBasal,
+    Code,
+    EmergencyAction,
+    Mode,
+    ProgramKind,
+    RateBasis,
+    RatePer,
+    StopReason,
+    TxnOp,
+)
+from protocol.errors import ErrorCode
+from protocol.messages import (
+    FILL_NOT_TOLD,
+    BolusParameters,
+    ClearAlarmParameters,
+    ProgramParameters,
+    Rate,
+    RefillParameters,
+    Therapy,
+)
+
+NOTHING_PRESCRIBED: Final = Therapy(
+    drugs=(),
+    program=ProgramKind.STOPPED,
+    rate=Rate(RateBasis.VOLUME_PL, RatePer.DAY, 0),
+    low_reservoir_nl=0,
+    stability_days=0,
+    catheter_um=0,
+    catheter_pl_cm=0,
+    bolus_basal=BolusBasal.CONTINUE,
+    emergency=EmergencyAction.STOP,
+    patient_may_stop=0,
+)
+"""Stands in the record of a pump that was told of a fill but of no therapy."""
+
+
+class Plan(NamedTuple):
+    """What would be done."""
+
+    strokes: int = 0
+    volume_nl: int = 0
+    duration_us: int = 0
+    computed_nl: int = 0
+    stored: Stored | None = None
+    """A new generation of the stored prescription, to be staged before the commit."""
+    bolus: BolusPlan | None = None
+
+
+class Acts:
+    """Plans and performs."""
+
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        infusion: Infusion,
+        journal: Journal,
+        log: EventLog,
+        alarms: AlarmManager,
+    ) -> None:
+        self._clock = board.clock
+        self._rtc = board.rtc
+        self._battery = board.battery
+        self._config = config
+        self._infusion = infusion
+        self._journal = journal
+        self._log = log
+        self._alarms = alarms
+        self._last_bolus: tuple[int, int] | None = None
+        """Strokes of the last clinician bolus and when it began."""
+
+    def plan(self, op: TxnOp, parameters: Message) -> Plan:
+        """Check; return what would be done. Raises Refused."""
+        if self._infusion.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
+            raise self._state()
+        return _ACTS[op][0](self, parameters)
+
+    def perform(self, op: TxnOp, txn: int, parameters: Message, plan: Plan) -> None:
+        """Do what was planned and is committed now."""
+        _ACTS[op][1](self, txn, parameters, plan)
+
+    # --- program and refill ---------------------------------------------------------------------
+
+    def _plan_program(self, parameters: ProgramParameters) -> Plan:
+        self._not_during_bolus()
+        flow = check_program(parameters, self._config)
+        told = parameters.fill_nl != FILL_NOT_TOLD
+        stored = self._next(parameters.therapy, parameters.fill_nl if told else None)
+        strokes = strokes_per_day(flow, self._config)
+        volume_nl = strokes * self._config.stroke_pl // 1000
+        return Plan(strokes, volume_nl, 0, self._computed_nl(stored), stored)
+
+    def _program(self, txn: int, parameters: ProgramParameters, plan: Plan) -> None:
+        assert plan.stored is not None
+        now_us = self._clock.now_us()
+        self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
+        if parameters.fill_nl != FILL_NOT_TOLD:
+            self._journal.durable.uncertain_strokes = 0
+        self._infusion.load(plan.stored)
+        self._leave_minimum_rate()
+        if parameters.therapy.program is ProgramKind.STOPPED:
+            self._infusion.stop(StopReason.COMMANDED, now_us)
+        else:
+            self._infusion.deliver(now_us)
+        self._infusion.save()
+
+    def _plan_refill(self, parameters: RefillParameters) -> Plan:
+        self._not_during_bolus()
+        check_fill(parameters.injected_nl, self._config)
+        before = self._infusion.stored
+        therapy = before.therapy if before else NOTHING_PRESCRIBED
+        stored = self._next(therapy, parameters.injected_nl)
+        return Plan(0, parameters.injected_nl, 0, parameters.injected_nl, stored)
+
+    def _refill(self, txn: int, parameters: RefillParameters, plan: Plan) -> None:
+        assert plan.stored is not None
+        self._log.append(Code.REFILLED, parameters.injected_nl)
+        self._journal.durable.uncertain_strokes = 0
+        self._infusion.load(plan.stored)
+        if self._infusion.modes.mode in PUMPING:
+            self._infusion.deliver(self._clock.now_us())
+        self._infusion.save()
+
+    def _next(self, therapy: Therapy, fill_nl: int | None) -> Stored:
+        """Return the generation after the one that counts."""
+        reservoir = self._infusion.reservoir
+        wall_s = self._rtc.now_s()
+        told = fill_nl is not None
+        return Stored(
+            generation=self._journal.durable.generation + 1,
+            written_wall_s=wall_s,
+            prescribed=int(therapy is not NOTHING_PRESCRIBED and bool(therapy.drugs)),
+            therapy=therapy,
+            fill_nl=fill_nl if fill_nl is not None else reservoir.fill_pl // 1000,
+            fill_accounted=(
+                self._infusion.delivery.accounted() if told else reservoir.fill_accounted
+            ),
+            fill_wall_s=wall_s if told else reservoir.fill_wall_s,
+        )
+
+    def _computed_nl(self, stored: Stored) -> int:
+        given = self._infusion.delivery.accounted() - stored.fill_accounted
+        return max(0, stored.fill_nl - given * self._config.stroke_pl // 1000)
+
+    # --- bolus ----------------------------------------------------------------------------------
+
+    def _plan_bolus(self, parameters: BolusParameters) -> Plan:
+        infusion = self._infusion
+        self._not_during_bolus()
+        blocking = self._alarms.blocking()
+        if infusion.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE) or infusion.stored is None:
+            raise self._state()
+        if blocking is not None:
+            raise self._state(blocking)
+        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
+        bolus = check_bolus(
+            parameters, infusion.stored.therapy, infusion.basal_flow(), computed_pl, self._config
+        )
+        self._not_by_mistake(bolus.strokes, parameters)
+        volume_pl = bolus.strokes * self._config.stroke_pl
+        return Plan(
+            bolus.strokes, volume_pl // 1000, bolus.duration_us, (computed_pl - volume_pl) // 1000,
+            bolus=bolus,
+        )  # fmt: skip
+
+    def _bolus(self, txn: int, parameters: BolusParameters, plan: Plan) -> None:
+        assert plan.bolus is not None
+        now_us = self._clock.now_us()
+        self._last_bolus = (plan.strokes, now_us)
+        self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
+
+    def _not_by_mistake(self, strokes: int, parameters: BolusParameters) -> None:
+        """A like dose within minutes is what a tool that crashed would ask for again."""
+        if self._last_bolus is None or parameters.again:
+            return
+        last_strokes, start_us = self._last_bolus
+        since_us = self._clock.now_us() - start_us
+        if strokes == last_strokes and since_us < REPEAT_GUARD_US:
+            raise Refused(
+                ErrorCode.DUPLICATE_INTENT, 0, since_us // 1_000_000, REPEAT_GUARD_US // 1_000_000
+            )
+
+    # --- resume, clear --------------------------------------------------------------------------
+
+    def _plan_resume(self, parameters: Message) -> Plan:
+        infusion = self._infusion
+        self._not_during_bolus()
+        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
+        if (
+            infusion.modes.mode is not Mode.STOPPED
+            or infusion.program is ProgramKind.STOPPED
+            or not computed_pl
+        ):
+            raise self._state()
+        strokes = strokes_per_day(self._flow(), self._config)
+        return Plan(strokes, strokes * self._config.stroke_pl // 1000, 0, computed_pl // 1000)
+
+    def _resume(self, txn: int, parameters: Message, plan: Plan) -> None:
+        self._log.append(Code.RESUMED)
+        self._infusion.deliver(self._clock.now_us())
+        self._infusion.save()
+
+    def _plan_clear(self, parameters: ClearAlarmParameters) -> Plan:
+        standing = self._alarms.standing.get(parameters.code)
+        if standing is None or standing.active:
+            raise self._state(parameters.code)
+        return Plan()
+
+    def _clear(self, txn: int, parameters: ClearAlarmParameters, plan: Plan) -> None:
+        self._alarms.clear(parameters.code)
+        if parameters.code is Code.LOW_BATTERY_RESET and self._leave_minimum_rate():
+            self._infusion.deliver(self._clock.now_us())
+        self._infusion.save()
+
+    # --- shared ---------------------------------------------------------------------------------
+
+    def _leave_minimum_rate(self) -> bool:
+        """End the low-battery fall-back if the battery carries again; return True if so."""
+        durable = self._journal.durable
+        held = durable.minimum_rate
+        if held and self._battery.loaded_mv().value > self._config.low_battery_mv:
+            durable.minimum_rate = False
+            self._alarms.end(Code.LOW_BATTERY_RESET)
+        return held and not durable.minimum_rate and self._infusion.modes.mode in PUMPING
+
+    def _flow(self) -> Flow:
+        return self._infusion.basal_flow() if self._infusion.stored else ZERO
+
+    def _not_during_bolus(self) -> None:
+        bolus = self._infusion.bolus
+        if bolus is not None and bolus.running:
+            raise Refused(
+                ErrorCode.BUSY_DELIVERING, 0, bolus.given_pl // 1000, bolus.total_pl // 1000
+            )
+
+    def _state(self, alarm: Code | None = None) -> Refused:
+        return Refused(ErrorCode.STATE, self._infusion.modes.mode, alarm or 0)
+
+
+_ACTS: Final[dict[TxnOp, tuple[Callable[..., Plan], Callable[..., Any]]]] = {
+    TxnOp.PROGRAM: (Acts._plan_program, Acts._program),
+    TxnOp.BOLUS: (Acts._plan_bolus, Acts._bolus),
+    TxnOp.RESUME: (Acts._plan_resume, Acts._resume),
+    TxnOp.REFILL: (Acts._plan_refill, Acts._refill),
+    TxnOp.CLEAR_ALARM: (Acts._plan_clear, Acts._clear),
+}

@@ -1,0 +1,270 @@
+"""The controller: `service(interrupts)` does all that is due and returns when to be called next.
+
+Order of one service: flash completions, the motor's batch, battery, telemetry, timers, and last
+the strokes that are due - so that whatever was decided holds for the strokes commanded after it.
+A quiet wake is a batch that ended and the next one: nothing else is computed then.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from firmware.acts import Acts
+from firmware.alarms import NEVER_US, AlarmManager
+from firmware.checks import Refused
+from firmware.device import DeviceConfig, Identity
+from firmware.event_log import EventLog
+from firmware.flash_queue import FlashQueue
+from firmware.infusion import Infusion
+from firmware.journal import Journal
+from firmware.layout import END, SECTOR
+from firmware.prescription import Health, PrescriptionStore
+from firmware.status import StatusReport
+from firmware.supply import Supply
+from firmware.telemetry import Reply, Telemetry
+from firmware.transactions import Transactions
+from hal.board import Board
+from hal.interfaces import ResetCause
+from hal.interrupts import (
+    FLASH_DONE,
+    FLASH_FAILED,
+    LOW_VOLTAGE,
+    MOTOR_DONE,
+    TELEMETRY_RX,
+    TELEMETRY_TX,
+)
+from protocol.codec import Message
+from protocol.codes import Code, Mode, StopReason, TxnOp
+from protocol.errors import ErrorCode
+from protocol.messages import (
+    Commit,
+    Empty,
+    LogPage,
+    LogRead,
+    LogRecord,
+    Prepare,
+    Refusal,
+    Status,
+    TxnRef,
+)
+from protocol.operations import Operation
+
+_FLASH: Final = FLASH_DONE | FLASH_FAILED
+_WARM: Final = (ResetCause.WATCHDOG, ResetCause.COMMANDED)
+"""Resets over which the encoder keeps its count."""
+_LOG_PAGE: Final = 14
+_AGAIN_US: Final = 1000
+
+
+class Firmware:
+    """One boot of the controller. A reset makes a new one on the same board."""
+
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        who: Identity,
+        on_record: Callable[[LogRecord], None] | None = None,
+    ) -> None:
+        """`on_record` is a debug tap on the event log; it changes nothing."""
+        self._board = board
+        self._config = config
+        self._clock = board.clock
+        self._watchdog = board.watchdog
+        self._queue = FlashQueue(board.flash)
+        self._journal = Journal(self._queue)
+        self._log = EventLog(self._queue, board.clock, board.rtc, on_record)
+        self._prescriptions = PrescriptionStore(self._queue)
+        self._alarms = AlarmManager(
+            board, self._log, config.critical_interval_us, config.non_critical_interval_us
+        )
+        self._infusion = Infusion(board, config, self._journal, self._log, self._alarms)
+        self._supply = Supply(board.battery, board.rtc, self._alarms, config, who)
+        acts = Acts(board, config, self._infusion, self._journal, self._log, self._alarms)
+        self._transactions = Transactions(
+            board, config, self._infusion, self._journal, self._prescriptions, acts
+        )
+        self._report = StatusReport(
+            board, config, who, self._infusion, self._journal, self._log, self._alarms, self._supply
+        )
+        self._telemetry: Telemetry | None = None
+        self._timer_us = 0
+
+    # --- boot -----------------------------------------------------------------------------------
+
+    def start(self) -> int:
+        """Boot: recover, self-test, go on as before. Return the first deadline, µs.
+
+        Raises ValueError on a board whose flash the layout does not fit.
+        """
+        flash = self._board.flash
+        if flash.sector_bytes != SECTOR or flash.size_bytes < END:
+            raise ValueError(f"flash needs sectors of {SECTOR} and {END} bytes in all")
+        now_us = self._clock.now_us()
+        self._log.recover()
+        self._journal.recover()
+        self._telemetry = Telemetry(
+            self._board, self._config.model, self._log.boot_id, self._handlers(), self._refused
+        )
+        self._self_test(now_us)
+        return self.service(0)
+
+    def _self_test(self, now_us: int) -> None:
+        journal, infusion = self._journal, self._infusion
+        durable = journal.durable
+        cause = self._board.watchdog.reset_cause()
+        uncertain = infusion.delivery.recover(warm=cause in _WARM)
+        durable.uncertain_strokes += uncertain
+        self._alarms.restore(durable.alarms)
+        if not journal.blank:
+            self._log.append(Code.RESET, cause, uncertain)
+        self._close_open_doses()
+        self._board.battery.arm_low_voltage(self._config.low_battery_mv)
+        stored, health = self._prescriptions.recover(durable.generation)
+        if stored is not None:
+            infusion.load(stored)
+        else:
+            infusion.judge_reservoir()
+        if health is not Health.GOOD:
+            self._alarms.raise_(Code.MEMORY_ERROR)
+        if health is Health.REPAIRED:
+            self._alarms.end(Code.MEMORY_ERROR)
+        if health is Health.LOST:
+            infusion.without_prescription(self._config.memory_error_program, now_us)
+        else:
+            infusion.resume_from_boot(now_us)
+        if cause is ResetCause.LOW_VOLTAGE:
+            infusion.fall_back(now_us)
+        infusion.save()
+
+    def _close_open_doses(self) -> None:
+        """A bolus never resumes by itself after a reset: say what of it was given."""
+        for txn in self._transactions.recover():
+            given_nl = txn.given_strokes * self._config.stroke_pl // 1000
+            self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, Code.RESET)
+            self._journal.durable.txn = txn
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def service(self, interrupts: int) -> int:
+        """Do all that is due; return the boot time (µs) at which to be called again at the latest.
+
+        `interrupts` are the bits of `hal.interrupts` since the last call.
+        """
+        now_us = self._clock.now_us()
+        infusion = self._infusion
+        if interrupts & MOTOR_DONE:
+            infusion.motor_done(now_us)
+        if interrupts & ~MOTOR_DONE:
+            self._interrupted(interrupts, now_us)
+        if now_us >= self._timer_us or interrupts & ~MOTOR_DONE:
+            self._timers(now_us)
+        infusion.service(now_us)
+        if infusion.changed:
+            infusion.changed = False
+            self._timer_us = self._next_timer_us()
+        # A timer that has passed waits for a stroke about to end: look again shortly.
+        deadline_us = max(self._timer_us, now_us + _AGAIN_US)
+        self._watchdog.arm(deadline_us)
+        return deadline_us
+
+    def _interrupted(self, interrupts: int, now_us: int) -> None:
+        assert self._telemetry is not None
+        if interrupts & _FLASH:
+            self._queue.service(interrupts)
+        if interrupts & LOW_VOLTAGE and self._infusion.modes.mode is not Mode.END_OF_SERVICE:
+            self._infusion.fall_back(now_us)
+        if interrupts & TELEMETRY_RX:
+            self._telemetry.receive()
+        if interrupts & TELEMETRY_TX:
+            self._telemetry.flush()
+
+    def _timers(self, now_us: int) -> None:
+        assert self._telemetry is not None
+        self._alarms.service(now_us)
+        if now_us >= self._supply.next_check_us:
+            self._check_supply(now_us)
+        if now_us >= self._telemetry.timer_us:
+            self._telemetry.service(now_us)
+        self._infusion.changed = True
+
+    def _check_supply(self, now_us: int) -> None:
+        eri_before = self._journal.durable.eri_wall_s
+        if self._supply.check(now_us, self._journal.durable):
+            self._infusion.end_service(now_us)
+        elif eri_before != self._journal.durable.eri_wall_s:
+            self._infusion.save()
+
+    def _next_timer_us(self) -> int:
+        assert self._telemetry is not None
+        return min(
+            self._alarms.next_tone_us,
+            self._supply.next_check_us if self._alive else NEVER_US,
+            self._telemetry.timer_us,
+            self._infusion.timer_us,
+        )
+
+    @property
+    def _alive(self) -> bool:
+        return self._infusion.modes.mode is not Mode.END_OF_SERVICE
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Return what a status reply would say now; takes no time, logs nothing."""
+        return self._report.status()
+
+    def log_records(self, first: int, maximum: int) -> tuple[LogRecord, ...]:
+        """Return up to `maximum` log records from number `first` on; takes no time."""
+        return self._log.read(first, maximum)
+
+    def _handlers(self) -> dict[str, Callable[[Any, Reply], None]]:
+        report = self._report
+        return {
+            "STATUS": lambda _, reply: reply(ErrorCode.OK, report.status()),
+            "DEVICE": lambda _, reply: reply(ErrorCode.OK, report.device()),
+            "PRESCRIPTION": lambda _, reply: reply(ErrorCode.OK, report.prescription()),
+            "LOG_READ": self._log_read,
+            "INTERROGATE": self._interrogate,
+            "PREPARE": self._prepare,
+            "COMMIT": self._commit,
+            "QUERY": self._query,
+            "ABORT": self._abort,
+            "STOP": self._stop,
+        }
+
+    def _log_read(self, request: LogRead, reply: Reply) -> None:
+        records = self._log.read(request.first, min(request.maximum, _LOG_PAGE))
+        reply(ErrorCode.OK, LogPage(self._log.first, self._log.next, records))
+
+    def _interrogate(self, request: Empty, reply: Reply) -> None:
+        self._log.append(Code.INTERROGATED)
+        reply(ErrorCode.OK, self._report.status())
+
+    def _prepare(self, request: Prepare, reply: Reply) -> None:
+        reply(ErrorCode.OK, self._transactions.prepare(request))
+
+    def _commit(self, request: Commit, reply: Reply) -> None:
+        def done(code: ErrorCode, result: Message | None) -> None:
+            reply(code, result if result is not None else Refusal(0, 0, 0))
+
+        self._transactions.commit(request, done)
+
+    def _query(self, request: TxnRef, reply: Reply) -> None:
+        reply(ErrorCode.OK, self._transactions.query(request))
+
+    def _abort(self, request: TxnRef, reply: Reply) -> None:
+        reply(ErrorCode.OK, self._transactions.abort(request))
+
+    def _stop(self, request: Empty, reply: Reply) -> None:
+        if self._infusion.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
+            raise Refused(ErrorCode.STATE, self._infusion.modes.mode)
+        self._infusion.stop(StopReason.COMMANDED, self._clock.now_us())
+        reply(ErrorCode.OK, self._report.status())
+
+    def _refused(self, operation: Operation, code: ErrorCode, body: bytes) -> None:
+        """A refusal changes nothing but the log."""
+        if operation.kind == "READ":
+            return
+        self._report.last_refusal = code
+        bolus = operation.name == "PREPARE" and body[8:9] == bytes([TxnOp.BOLUS])
+        self._log.append(Code.BOLUS_REFUSED if bolus else Code.REFUSED, code, operation.opcode)

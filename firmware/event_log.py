@@ -1,0 +1,129 @@
+"""The event log: a ring of 32-byte records in flash, each with its own CRC.
+
+Order is by sequence number, never by the wall clock. Before the first record of a sector is
+written the sector is erased, so the ring always keeps its newest 127 sectors whole. What is asked
+for is answered from flash; a record still on its way there can be read too.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from firmware.flash_queue import FlashQueue
+from firmware.layout import LOG_BYTES, LOG_START, SECTOR
+from hal.interfaces import Clock, Rtc
+from protocol import codec
+from protocol.codes import Code
+from protocol.crc import crc32c
+from protocol.errors import RemoteError
+from protocol.messages import LogRecord
+
+RECORD_BYTES: Final = 32
+CAPACITY: Final = LOG_BYTES // RECORD_BYTES
+_PER_SECTOR: Final = SECTOR // RECORD_BYTES
+_U32: Final = 0xFFFFFFFF
+
+
+class EventLog:
+    """Appends and reads records."""
+
+    def __init__(
+        self,
+        queue: FlashQueue,
+        clock: Clock,
+        rtc: Rtc,
+        on_record: Callable[[LogRecord], None] | None,
+    ) -> None:
+        """`on_record` sees each record as it is made: a debug tap that changes nothing."""
+        self._queue = queue
+        self._clock = clock
+        self._rtc = rtc
+        self._on_record = on_record
+        self._pending: deque[LogRecord] = deque()
+        self.next = 0
+        """Number the next record gets."""
+        self.boot_id = 1
+
+    @property
+    def first(self) -> int:
+        """Oldest record kept."""
+        if self.next <= CAPACITY:
+            return 0
+        # The sector being filled has lost its old records.
+        return -(-self.next // _PER_SECTOR) * _PER_SECTOR - CAPACITY
+
+    def recover(self) -> None:
+        """Find the end of the log. For use at boot; sets `boot_id` to the one that begins."""
+        newest = -1
+        for slot in range(0, CAPACITY, _PER_SECTOR):
+            record = self._at(slot)
+            if record is not None:
+                newest = max(newest, record.seq)
+        if newest < 0:
+            return
+        while (record := self._at((newest + 1) % CAPACITY)) and record.seq == newest + 1:
+            newest += 1
+        last = self._at(newest % CAPACITY)
+        assert last is not None
+        self.boot_id = last.boot_id + 1 & 0xFFFF
+        self.next = newest + 1
+        while self._torn(self.next):
+            self.next += 1
+
+    def append(self, code: Code, a: int = 0, b: int = 0) -> None:
+        """Write a record stamped now; details above 32 bits are clipped."""
+        tick_us, wall_s = self._clock.now_us(), self._rtc.now_s()
+        record = LogRecord(
+            self.next, self.boot_id, code, tick_us, wall_s, min(a, _U32), min(b, _U32)
+        )
+        address = self._address(self.next)
+        if self.next % _PER_SECTOR == 0:
+            self._queue.erase(address)
+        self.next += 1
+        self._pending.append(record)
+        self._queue.program(address, _pack(record), self._written)
+        if self._on_record is not None:
+            self._on_record(record)
+
+    def read(self, first: int, maximum: int) -> tuple[LogRecord, ...]:
+        """Return up to `maximum` whole records from number `first` on."""
+        found: list[LogRecord] = []
+        for record in self._from(max(first, self.first)):
+            if len(found) == maximum:
+                break
+            found.append(record)
+        return tuple(found)
+
+    def _from(self, first: int) -> Iterator[LogRecord]:
+        on_the_way = {record.seq: record for record in self._pending}
+        for seq in range(first, self.next):
+            record = on_the_way.get(seq) or self._at(seq % CAPACITY)
+            if record is not None and record.seq == seq:
+                yield record
+
+    def _written(self, ok: bool) -> None:
+        self._pending.popleft()
+
+    def _torn(self, seq: int) -> bool:
+        """A slot that is not blank though no record is there was cut short: step over it."""
+        if seq % _PER_SECTOR == 0:
+            return False
+        return self._queue.read(self._address(seq), RECORD_BYTES) != bytes([0xFF]) * RECORD_BYTES
+
+    def _at(self, slot: int) -> LogRecord | None:
+        data = self._queue.read(LOG_START + slot * RECORD_BYTES, RECORD_BYTES)
+        body = data[:-4]
+        if crc32c(body).to_bytes(4, "little") != data[-4:]:
+            return None
+        try:
+            return codec.decode(LogRecord, body)
+        except RemoteError:
+            return None
+
+    def _address(self, seq: int) -> int:
+        return LOG_START + seq % CAPACITY * RECORD_BYTES
+
+
+def _pack(record: LogRecord) -> bytes:
+    body = codec.encode(record)
+    return body + crc32c(body).to_bytes(4, "little")

@@ -1,0 +1,109 @@
+"""When each stroke is due: exact integers, with the part-stroke remainder carried.
+
+From an anchor on, the volume owed is `carry + flow × (t - anchor)`; stroke k is due at the first
+microsecond at which k whole strokes are owed. A change of flow settles what is owed so far and
+starts a new anchor with the remainder, so years of basal, boluses on top of it and every change of
+rate are exact to one stroke. Quantities are kept over the flow's own denominator times 10^6: a
+change of flow carries its remainder to within 10^-6 pL.
+"""
+
+from typing import Final, NamedTuple
+
+from firmware.flow import ZERO, Flow
+
+_FINE: Final = 10**6
+_ALIGNED_US: Final = 1000
+"""A batch starts at the end of the last one, which is late by less than 1 µs per stroke."""
+_LATE_STROKES: Final = 3
+"""A controller that comes late owes no more than this: what was missed is not caught up."""
+
+
+class Batch(NamedTuple):
+    """Strokes for the motor: `strokes`, one each `interval_us`."""
+
+    strokes: int
+    interval_us: int
+
+
+class Pacer:
+    """Stroke times of one flow at a time."""
+
+    __slots__ = (
+        "_anchor_us",
+        "_carry",
+        "_den",
+        "_num",
+        "_period_us",
+        "_stroke_pl",
+        "flow",
+        "issued",
+    )
+
+    def __init__(self, stroke_pl: int) -> None:
+        """`stroke_pl` is the effective volume of a stroke."""
+        self._stroke_pl = stroke_pl
+        self.flow = ZERO
+        self.issued = 0
+        """Strokes given to the motor since the anchor."""
+        self._anchor_us = 0
+        self._carry = 0
+        self._num, self._den = 0, _FINE
+        self._period_us = 0
+
+    def change(self, flow: Flow, now_us: int) -> None:
+        """Go on with another flow (ZERO to pause); what is owed of a part-stroke is carried."""
+        owed = (
+            self._carry
+            + self._num * (now_us - self._anchor_us)
+            - self.issued * self._stroke_pl * self._den
+        )
+        self.flow = flow
+        old_den = self._den
+        self._num, self._den = flow.numerator * _FINE, flow.denominator * _FINE
+        self._carry = owed * self._den // old_den
+        self._anchor_us = now_us
+        self.issued = 0
+        if self._num:
+            self._period_us = self._stroke_pl * self._den // self._num
+
+    def due_us(self, ahead: int) -> int:
+        """Return when the `ahead`-th stroke from now on (1 = the next) is due. Needs a flow."""
+        owed = (self.issued + ahead) * self._stroke_pl * self._den - self._carry
+        return self._anchor_us - (-owed // self._num)
+
+    def plan(
+        self, now_us: int, most: int, edge_us: int, lookahead_us: int, fastest_us: int
+    ) -> Batch | None:
+        """Return the next batch, to begin now; None when no stroke is due up to the edge.
+
+        Args:
+            now_us: the instant the batch will begin.
+            most: at most so many strokes, >= 1.
+            edge_us: no stroke that is due later than this.
+            lookahead_us: longest batch of more than one stroke.
+            fastest_us: shortest interval.
+        """
+        first_us = self.due_us(1)
+        if first_us < now_us:
+            self._forgive(now_us)
+            first_us = self.due_us(1)
+        if first_us > edge_us:
+            return None
+        offset_us = max(first_us - now_us, fastest_us)
+        period_us = self._period_us
+        strokes = min(most, lookahead_us // period_us) if period_us else 1
+        if strokes < 2 or abs(offset_us - period_us) > _ALIGNED_US:
+            return Batch(1, offset_us)
+        last_us = self.due_us(strokes)
+        while strokes > 1 and (last_us > edge_us or last_us - now_us + strokes > lookahead_us):
+            late_us = max(last_us - edge_us, last_us - now_us + strokes - lookahead_us)
+            strokes = max(1, strokes - max(1, late_us // (period_us + 1)))
+            last_us = self.due_us(strokes)
+        return Batch(strokes, max(-((now_us - last_us) // strokes), fastest_us))
+
+    def _forgive(self, now_us: int) -> None:
+        """Drop strokes overdue by more than a few."""
+        owed = self._carry + self._num * (now_us - self._anchor_us)
+        late = owed // (self._stroke_pl * self._den) - self.issued - _LATE_STROKES
+        if late > 0:
+            self.issued += late

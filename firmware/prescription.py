@@ -1,0 +1,101 @@
+"""The stored prescription: two copies, each with a CRC, of which the journal says which counts.
+
+A new prescription is written over the copy that does not count; the journal record that names its
+generation is the commit; then the other copy is brought up to date. So at every instant one copy
+of the generation that counts is whole, and mostly two. A copy that fails its check while the other
+is good is repaired at boot; when none is good nothing is delivered on a guess.
+
+(Therapy and fill live in one record: a refill is a new generation of it.)
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from firmware.flash_queue import FlashQueue
+from firmware.layout import PRESCRIPTION_COPIES, SECTOR
+from protocol import codec
+from protocol.codec import STRUCT, Message, wire
+from protocol.crc import crc32c
+from protocol.errors import RemoteError
+from protocol.messages import Therapy
+
+_HEADER_BYTES: Final = 6
+"""Length u16, CRC-32C u32 of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Message):
+    """One generation of what the pump was told."""
+
+    generation: int = wire("I", doc="rises with each commit")
+    written_wall_s: int = wire("I", unit="s", doc="when it was committed")
+    prescribed: int = wire("B", doc="0: only the fill is known, no therapy yet")
+    therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
+    fill_nl: int = wire("I", unit="nL", doc="volume in the reservoir as told")
+    fill_accounted: int = wire("I", doc="strokes accounted for when that was told")
+    fill_wall_s: int = wire("I", unit="s", doc="when that was told")
+
+
+class Health(enum.Enum):
+    """What the boot check of the two copies found."""
+
+    GOOD = "both copies good, or no prescription yet"
+    REPAIRED = "one copy was bad and has been rewritten from the other"
+    LOST = "no copy of the generation that counts can be trusted"
+
+
+class PrescriptionStore:
+    """Reads and writes the two copies."""
+
+    def __init__(self, queue: FlashQueue) -> None:
+        self._queue = queue
+        self._live = 1
+        """Index of the copy that counts; the first commit goes to copy 0."""
+
+    def recover(self, generation: int) -> tuple[Stored | None, Health]:
+        """Return the prescription of that generation (0: none) and repair a bad copy."""
+        if generation == 0:
+            return None, Health.GOOD
+        copies = [self._read(address) for address in PRESCRIPTION_COPIES]
+        good = [i for i, copy in enumerate(copies) if copy and copy.generation == generation]
+        if not good:
+            return None, Health.LOST
+        self._live = good[0]
+        stored = copies[self._live]
+        assert stored is not None
+        if len(good) == 2:
+            return stored, Health.GOOD
+        other = copies[1 - self._live]
+        self._write(1 - self._live, stored, None)
+        # A good copy of another generation is a commit that power cut short, not damage.
+        return stored, Health.GOOD if other is not None else Health.REPAIRED
+
+    def stage(self, stored: Stored, done: Callable[[bool], None]) -> None:
+        """Write a new generation beside the one that counts."""
+        self._write(1 - self._live, stored, done)
+
+    def committed(self, stored: Stored) -> None:
+        """The journal names the staged copy now: bring the other one up to date."""
+        self._live = 1 - self._live
+        self._write(1 - self._live, stored, None)
+
+    def _write(self, copy: int, stored: Stored, done: Callable[[bool], None] | None) -> None:
+        body = codec.encode(stored)
+        header = len(body).to_bytes(2, "little") + crc32c(body).to_bytes(4, "little")
+        self._queue.erase(PRESCRIPTION_COPIES[copy])
+        self._queue.program(PRESCRIPTION_COPIES[copy], header + body, done)
+
+    def _read(self, address: int) -> Stored | None:
+        header = self._queue.read(address, _HEADER_BYTES)
+        length = int.from_bytes(header[:2], "little")
+        if length > SECTOR - _HEADER_BYTES:
+            return None
+        body = self._queue.read(address + _HEADER_BYTES, length)
+        if crc32c(body) != int.from_bytes(header[2:], "little"):
+            return None
+        try:
+            return codec.decode(Stored, body)
+        except RemoteError:
+            return None

@@ -1,0 +1,240 @@
+"""PREPARE, COMMIT, QUERY, ABORT: everything that doses or changes the prescription acts once.
+
+PREPARE checks and answers with what would be done, in the pump's own values; it changes nothing
+and lives in RAM only. COMMIT must carry the token and the hash of that answer; it checks again,
+makes one journal record durable - the act's only commit point - and then acts. A COMMIT that comes
+again finds the record and is answered from it. A program or fill is first written beside the one
+that counts, so the record names something that is already whole.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from firmware.acts import Acts, Plan
+from firmware.checks import Refused
+from firmware.device import DeviceConfig
+from firmware.infusion import Infusion
+from firmware.journal import Journal, Txn
+from firmware.prescription import PrescriptionStore
+from hal.board import Board
+from protocol import codec
+from protocol.codec import Message
+from protocol.codes import Code, ProgramKind, StopReason, TxnOp, TxnState
+from protocol.errors import ErrorCode, RemoteError
+from protocol.messages import (
+    Commit,
+    Prepare,
+    Preview,
+    ProgramParameters,
+    TxnRef,
+    TxnResult,
+)
+from protocol.operations import PARAMETERS, SCHEMA_ID
+
+TOKEN_LIFE_US: Final = 30_000_000
+"""A token is good for 30 s of monotonic time (protocol rule)."""
+_HASH_BYTES: Final = 16
+_DIGEST_BYTES: Final = 8
+
+Done = Callable[[ErrorCode, Message | None], None]
+"""Told once how a commit ended: OK and its TxnResult, or a code."""
+
+
+class _Prepared(NamedTuple):
+    txn: int
+    op: TxnOp
+    parameters: Message
+    token: int
+    hash: bytes
+    expires_us: int
+
+
+class Transactions:
+    """One prepared transaction in RAM, the committed ones in the journal."""
+
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        infusion: Infusion,
+        journal: Journal,
+        prescriptions: PrescriptionStore,
+        acts: Acts,
+    ) -> None:
+        self._clock = board.clock
+        self._entropy = board.entropy
+        self._config = config
+        self._infusion = infusion
+        self._journal = journal
+        self._prescriptions = prescriptions
+        self._acts = acts
+        self._prepared: _Prepared | None = None
+        self._committing = False
+
+    def prepare(self, request: Prepare) -> Preview:
+        """Stage; return what COMMIT would do. Raises Refused."""
+        known = self._journal.txns.get(request.txn)
+        if known is not None:
+            return Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0)
+        if self._committing:
+            raise Refused(ErrorCode.BUSY)
+        if not request.txn:
+            raise Refused(ErrorCode.MALFORMED)
+        if request.schema_id != SCHEMA_ID:
+            raise Refused(ErrorCode.SCHEMA, 0, request.schema_id, SCHEMA_ID)
+        try:
+            parameters = codec.decode(PARAMETERS[request.op], request.parameters)
+        except RemoteError:
+            raise Refused(ErrorCode.MALFORMED) from None
+        generation = self._journal.durable.generation
+        if request.generation != generation:
+            raise Refused(ErrorCode.GENERATION, 0, request.generation, generation)
+        plan = self._acts.plan(request.op, parameters)
+        return self._stage(request, parameters, plan)
+
+    def _stage(self, request: Prepare, parameters: Message, plan: Plan) -> Preview:
+        canonical = codec.encode(parameters)
+        digest = hashlib.sha256(bytes([request.op]) + canonical)
+        digest.update(f"{plan.strokes} {plan.volume_nl} {plan.duration_us}".encode())
+        digest.update(f" {self._journal.durable.generation}".encode())
+        hash_ = digest.digest()[:_HASH_BYTES]
+        token = int.from_bytes(self._entropy.read(4), "little") or 1
+        expires_us = self._clock.now_us() + TOKEN_LIFE_US
+        self._prepared = _Prepared(request.txn, request.op, parameters, token, hash_, expires_us)
+        return Preview(
+            txn=request.txn,
+            state=TxnState.PREPARED,
+            token=token,
+            expires_ms=TOKEN_LIFE_US // 1000,
+            hash=hash_,
+            parameters=canonical,
+            strokes=plan.strokes,
+            volume_nl=plan.volume_nl,
+            duration_us=plan.duration_us,
+            computed_nl=plan.computed_nl,
+        )
+
+    def commit(self, request: Commit, done: Done) -> None:
+        """Act, once; `done` hears when the record is durable and the act begun. Raises Refused."""
+        known = self._journal.txns.get(request.txn)
+        if known is not None:
+            if known.digest != request.hash[:_DIGEST_BYTES]:
+                raise Refused(ErrorCode.HASH)
+            done(ErrorCode.OK, self.result(request.txn))
+            return
+        if self._committing:
+            raise Refused(ErrorCode.BUSY)
+        prepared = self._claim(request)
+        plan = self._acts.plan(prepared.op, prepared.parameters)
+        self._prepared = None
+        self._committing = True
+        if plan.stored is None:
+            self._record(prepared, plan, done)
+            return
+
+        def staged(ok: bool) -> None:
+            if ok:
+                self._record(prepared, plan, done)
+            else:
+                self._committing = False
+                done(ErrorCode.NVM_FAIL, None)
+
+        self._prescriptions.stage(plan.stored, staged)
+
+    def query(self, request: TxnRef) -> TxnResult:
+        """Return how far a transaction is; UNKNOWN is an answer too."""
+        return self.result(request.txn)
+
+    def abort(self, request: TxnRef) -> TxnResult:
+        """Forget what was prepared under this number; what is committed stays."""
+        if self._prepared is not None and self._prepared.txn == request.txn:
+            self._prepared = None
+        return self.result(request.txn)
+
+    def result(self, txn: int) -> TxnResult:
+        """Return the present state of a transaction."""
+        generation = self._journal.durable.generation
+        known = self._journal.txns.get(txn)
+        if known is None:
+            prepared = self._prepared
+            if prepared is not None and prepared.txn == txn:
+                return TxnResult(txn, TxnState.PREPARED, prepared.op, 0, 0, 0, generation)
+            return TxnResult(txn, TxnState.UNKNOWN, 0, 0, 0, 0, generation)
+        given = known.given_strokes
+        bolus = self._infusion.bolus
+        if bolus is not None and bolus.txn == txn:
+            bolus.settle(self._infusion.delivery.accounted(), self._clock.now_us())
+            given = bolus.given_strokes
+        stroke_pl = self._config.stroke_pl
+        return TxnResult(
+            txn,
+            known.state,
+            known.op or 0,
+            given * stroke_pl // 1000,
+            known.total_strokes * stroke_pl // 1000,
+            known.cause,
+            generation,
+        )
+
+    def _claim(self, request: Commit) -> _Prepared:
+        """Return what was prepared, if the commit fits it."""
+        prepared = self._prepared
+        if prepared is None or prepared.txn != request.txn:
+            raise Refused(ErrorCode.EXPIRED)
+        if self._clock.now_us() > prepared.expires_us:
+            self._prepared = None
+            raise Refused(ErrorCode.EXPIRED)
+        if prepared.token != request.token or prepared.hash != request.hash:
+            raise Refused(ErrorCode.HASH)
+        return prepared
+
+    def _record(self, prepared: _Prepared, plan: Plan, done: Done) -> None:
+        """Write the one record that commits; act when it is durable."""
+        durable = self._journal.durable
+        before = (durable.txn, durable.generation, durable.stop_reason)
+        bolus = prepared.op is TxnOp.BOLUS
+        durable.txn = Txn(
+            prepared.txn,
+            prepared.op,
+            TxnState.DELIVERING if bolus else TxnState.DONE,
+            total_strokes=plan.strokes if bolus else 0,
+            digest=prepared.hash[:_DIGEST_BYTES],
+        )
+        if plan.stored is not None:
+            durable.generation = plan.stored.generation
+        durable.stop_reason = _reason_after(prepared, durable.stop_reason)
+
+        def recorded(ok: bool) -> None:
+            self._committing = False
+            if not ok:
+                durable.txn, durable.generation, durable.stop_reason = before
+                self._journal.txns.pop(prepared.txn, None)
+                done(ErrorCode.NVM_FAIL, None)
+                return
+            if plan.stored is not None:
+                self._prescriptions.committed(plan.stored)
+            self._acts.perform(prepared.op, prepared.txn, prepared.parameters, plan)
+            done(ErrorCode.OK, self.result(prepared.txn))
+
+        self._journal.write(recorded)
+
+    def recover(self) -> list[Txn]:
+        """After a reset: a dose that was under way has ended; return each as it ended."""
+        ended = []
+        for txn in list(self._journal.txns.values()):
+            if txn.state is TxnState.DELIVERING:
+                after = replace(txn, state=TxnState.ENDED_EARLY, cause=Code.RESET)
+                self._journal.txns[txn.txn] = after
+                ended.append(after)
+        return ended
+
+
+def _reason_after(prepared: _Prepared, before: StopReason) -> StopReason:
+    """The stop reason the committing record carries: a reset right after it finds it true."""
+    parameters = prepared.parameters
+    if isinstance(parameters, ProgramParameters):
+        stops = parameters.therapy.program is ProgramKind.STOPPED
+        return StopReason.COMMANDED if stops else StopReason.NONE
+    return StopReason.NONE if prepared.op is TxnOp.RESUME else before
