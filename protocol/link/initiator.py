@@ -2,7 +2,8 @@
 
 The first repetition comes after twice the time that request and answer take on the wire plus
 24 ms, at least 60 ms; each further one after 1.5 times the wait before. A NAK, LRST or XERR may be
-forged, so each can move the timer only once in one of its runs, and none ends a request.
+forged: all of them together repeat the request, or put its repetition off, once in each run of
+the timer, and none ends it.
 """
 
 from typing import Final
@@ -50,7 +51,8 @@ class Initiator(End):
         self._sends = 0
         self._rto_us = 0
         self._deadline_us: int | None = None
-        self._timer_moved = False
+        self._disturbed = False
+        """A NAK, LRST or BUSY has had its effect in this run of the timer."""
         self._complaint = ""
 
     @property
@@ -109,7 +111,7 @@ class Initiator(End):
 
     def _send(self) -> None:
         self._sends += 1
-        self._timer_moved = False
+        self._disturbed = False
         self._deadline_us = self._now_us + self._rto_us
         self._put(self._image)
 
@@ -124,34 +126,29 @@ class Initiator(End):
             request is not None
             and frame.type is ANSWER_TYPE[request.type]
             and frame.channel == request.channel
-            and self._acknowledges(frame, request)
+            and bool(frame.flags & Flag.ACK_VALID)
+            and frame.ack == (request.seq + 1) & SEQ_MASK
         )
-
-    def _acknowledges(self, frame: Frame, request: Frame) -> bool:
-        next_seq = (request.seq + 1) & SEQ_MASK
-        return frame.flags & Flag.ACK_VALID != 0 and frame.ack == next_seq
 
     def _aside(self, frame: Frame) -> None:
         """Take a frame that is no answer."""
         if frame.type is FrameType.NAK:
             self.statistics.nak_received += 1
-            self._repeat_early(frame)
+            self._repeat_early()
         elif frame.type is FrameType.LRST:
             self.statistics.resets += 1
-            self._repeat_early(frame)
+            self._repeat_early()
         elif frame.type is FrameType.XERR and len(frame.payload) == XERR_BODY.size:
             self.statistics.transport_errors += 1
             self._transport_error(*XERR_BODY.unpack(frame.payload))
         else:
             self.statistics.unexpected += 1
 
-    def _repeat_early(self, frame: Frame) -> None:
-        request = self._request
-        if request is None or self._timer_moved:
+    def _repeat_early(self) -> None:
+        """Repeat the request now: it, or its answer, was damaged."""
+        if self._request is None or self._disturbed:
             return
-        if self._acknowledges(frame, request):
-            return  # the pump has it: the answer is on its way, or the timer repeats the request
-        self._timer_moved = True
+        self._disturbed = True
         self.statistics.repeated += 1
         self._put(self._image)
 
@@ -161,6 +158,6 @@ class Initiator(End):
         except ValueError:
             name = str(code)
         self._complaint = f"; the pump complained: {name} {detail}"
-        if code == TransportError.BUSY and self._request is not None and not self._timer_moved:
-            self._timer_moved = True
+        if code == TransportError.BUSY and self._request is not None and not self._disturbed:
+            self._disturbed = True
             self._deadline_us = self._now_us + min(detail, BUSY_MAX_MS) * 1000
