@@ -4,8 +4,8 @@ What it does with a valid HELLO or REQ, the first rule that fits:
 
 1. A HELLO whose payload equals the last HELLO's is its repetition: the first reply is sent again,
    or nothing while it is being made. Once a request has followed it, it is refused: XERR BAD.
-2. Any other HELLO begins a new sequence, at any seq. What was pending is displaced; only a HELLO
-   that is pending stands, and the new one is dropped.
+2. Any other HELLO begins a new sequence, at any seq, and displaces what was pending: whatever has
+   gone wrong above, a tool can begin again.
 3. A REQ equal to the last request (channel, seq, payload) is its repetition: as in rule 1.
 4. While a reply is being made any other REQ is dropped; its sender repeats it.
 5. A REQ on another channel than the session's is handed up outside the sequence, so that the
@@ -111,12 +111,9 @@ class Responder(End):
     # --- HELLO and REQ: True when the frame is to be handed up ---
 
     def _accept_hello(self, frame: Frame) -> bool:
-        hello_is_last = self._last is not None and self._last.type is FrameType.HELLO
         if frame.payload == self._hello:
+            hello_is_last = self._last is not None and self._last.type is FrameType.HELLO
             return self._repetition() if hello_is_last else self._conflict(frame)
-        if hello_is_last and self._reply is None:
-            self.statistics.busy += 1
-            return False
         self._hello = frame.payload
         self._channel = None
         self._seq = 0
