@@ -1,0 +1,300 @@
+"""The motor: a rotor driven stroke by stroke, known exactly at every instant.
+
+Theory of operation. Positions are integers of microstrokes (10^-6 stroke). Stroke k of a batch is
+driven during the last `drive_us` before `start + k * interval`, linearly. A `Motion` says all
+about how the rotor moves from one instant on, until something perturbs it: a new batch, a stop,
+the power, a magnetic field, a reset. Each perturbation takes the position reached and begins a new
+`Motion`; nothing is computed in between, and a batch position is always computed from the batch's
+start, so no error gathers. An undisturbed batch costs one event, its end.
+
+`drawn` counts the microstrokes for which the coil had current, whether the rotor moved or not: the
+battery pays for those.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from emulator.world import World
+from hal.errors import HalBusy, HalUsageError
+from hal.interrupts import MOTOR_DONE
+
+STROKE: Final = 1_000_000
+"""Microstrokes in a stroke."""
+LOOKAHEAD_US: Final = 600_000_000
+"""Longest batch: 10 min."""
+INTERVAL_MIN_US: Final = 1_000
+"""Shortest interval the pacing timer takes (`hal.Motor.dispense`)."""
+_HISTORY_MAX: Final = 512
+"""Motions remembered: more than an hour of 40-stroke batches at 24 mL/day, the fastest."""
+NEVER: Final = 1 << 90
+"""A position or charge that is never reached."""
+
+
+class Motion(NamedTuple):
+    """How the rotor moves from `from_us` on, were it left alone."""
+
+    from_us: int
+    position: int
+    """Rotor position at `from_us`, microstrokes."""
+    drawn: int
+    """Microstrokes driven with power until `from_us`."""
+    start_us: int
+    """Start of the batch."""
+    interval_us: int
+    strokes: int
+    """Strokes of the batch that will be driven; 0 is no batch."""
+    drive_us: int
+    """How long a stroke is driven."""
+    mark: int
+    """Microstrokes of the batch already driven at `from_us`."""
+    moving: bool
+    """The rotor follows: it has power and nothing holds it."""
+    powered: bool
+
+    def driven_at(self, t_us: int) -> int:
+        """Microstrokes of the batch driven until `t_us`, moved or not."""
+        whole, rest_us = divmod(t_us - self.start_us, self.interval_us)
+        if whole >= self.strokes:
+            return self.strokes * STROKE
+        drive_us = self.drive_us
+        part_us = rest_us - self.interval_us + drive_us
+        return whole * STROKE + (part_us * STROKE // drive_us if part_us > 0 else 0)
+
+    def position_at(self, t_us: int) -> int:
+        """Rotor position at `t_us` >= `from_us`, microstrokes."""
+        return self.position + self.driven_at(t_us) - self.mark if self.moving else self.position
+
+    def drawn_at(self, t_us: int) -> int:
+        """Microstrokes driven with power until `t_us` >= `from_us`."""
+        return self.drawn + self.driven_at(t_us) - self.mark if self.powered else self.drawn
+
+    def driven_when(self, driven: int) -> int:
+        """When `driven` (1..strokes * STROKE) is first reached."""
+        whole, part = divmod(driven - 1, STROKE)
+        part_us = -(-(part + 1) * self.drive_us // STROKE)
+        return self.start_us + (whole + 1) * self.interval_us - self.drive_us + part_us
+
+    @property
+    def end_us(self) -> int:
+        """When the batch ends."""
+        return self.start_us + self.strokes * self.interval_us
+
+
+class Motor:
+    """`hal.Motor`, and the rotor behind it.
+
+    `stroke_us` is how long a stroke is driven; with a short interval it is half the interval.
+    """
+
+    def __init__(self, world: World, raise_interrupt: Callable[[int], None], stroke_us: int):
+        self._world = world
+        self._raise = raise_interrupt
+        self._stroke_us = stroke_us
+        self._end = world.timer(self._ended)
+        self._limit = world.timer(self._passed)
+        self._limit_position = NEVER
+        self._on_limit: Callable[[], None] = lambda: None
+        self._drawn_limit = NEVER
+        self._on_drawn: Callable[[], None] = lambda: None
+        self._commanded = 0
+        self._running = False
+        self._powered = False
+        self._held = False
+        self.motion = Motion(0, 0, 0, 0, INTERVAL_MIN_US, 0, 1, 0, False, False)
+        self._history = deque([self.motion], _HISTORY_MAX)
+
+    # hal.Motor
+
+    @property
+    def lookahead_us(self) -> int:
+        """Longest batch this board accepts."""
+        return LOOKAHEAD_US
+
+    @property
+    def running(self) -> bool:
+        """True from `dispense` until MOTOR_DONE."""
+        return self._running
+
+    def dispense(self, strokes: int, interval_us: int) -> None:
+        """Begin a batch now. Raises HalBusy, HalUsageError; see `hal.Motor`."""
+        if self._running:
+            raise HalBusy("a batch is running")
+        if strokes < 1 or interval_us < INTERVAL_MIN_US:
+            raise HalUsageError(f"cannot dispense {strokes} strokes every {interval_us} us")
+        if strokes > 1 and strokes * interval_us > LOOKAHEAD_US:
+            raise HalUsageError(f"{strokes} strokes every {interval_us} us pass the lookahead")
+        world = self._world
+        now_us = world.now_us
+        self._running = True
+        self._end.set(now_us + strokes * interval_us)
+        drive_us = min(self._stroke_us, interval_us >> 1)
+        powered = self._powered
+        self._begin(
+            Motion(
+                now_us,
+                self.motion.position_at(now_us),
+                self.motion.drawn_at(now_us),
+                now_us,
+                interval_us,
+                strokes,
+                drive_us,
+                0,
+                powered and not self._held,
+                powered,
+            )
+        )
+        if world.trace is not None:
+            world.record("motor", "BATCH", strokes=strokes, interval_us=interval_us)
+
+    def stop(self) -> None:
+        """Begin no further stroke; MOTOR_DONE when the one under way is finished."""
+        if not self._running:
+            return
+        motion = self.motion
+        whole, part = divmod(motion.driven_at(self._world.now_us), STROKE)
+        strokes = whole + (part > 0)
+        self._change(strokes=strokes)
+        if part:
+            self._end.set(self.motion.end_us)
+        else:
+            self._end.cancel()
+            self._ended()
+
+    def strokes_commanded(self) -> int:
+        """Strokes driven to their end since boot, moved or not."""
+        if not self._running:
+            return self._commanded
+        return self._commanded + self.motion.driven_at(self._world.now_us) // STROKE
+
+    # The outside of the motor: power, magnet, reset
+
+    def set_power(self, on: bool) -> None:
+        """Close or open the supply gate, in the middle of a stroke if need be."""
+        self._powered = on
+        self._change()
+
+    @property
+    def powered(self) -> bool:
+        """True while the supply gate is closed."""
+        return self._powered
+
+    def set_held(self, held: bool) -> None:
+        """Hold the rotor, or let it go: driven or not, it does not move while held."""
+        self._held = held
+        self._change()
+
+    @property
+    def held(self) -> bool:
+        """True while something holds the rotor."""
+        return self._held
+
+    def halt(self) -> None:
+        """Forget the batch where it stands and count commanded strokes from 0: a reset."""
+        self._powered = False
+        self._running = False
+        self._end.cancel()
+        motion = self.motion
+        now_us = self._world.now_us
+        self._begin(
+            motion._replace(
+                from_us=now_us,
+                position=motion.position_at(now_us),
+                drawn=motion.drawn_at(now_us),
+                strokes=0,
+                mark=0,
+                moving=False,
+                powered=False,
+            )
+        )
+        self._commanded = 0
+
+    # What others may ask of the rotor
+
+    def position(self) -> int:
+        """Rotor position now, microstrokes since the pump was made."""
+        return self.motion.position_at(self._world.now_us)
+
+    def position_before(self, t_us: int) -> int:
+        """Rotor position at an instant of the past, as far back as the history goes."""
+        for motion in reversed(self._history):
+            if motion.from_us <= t_us:
+                return motion.position_at(t_us)
+        return self._history[0].position
+
+    def drawn(self) -> int:
+        """Microstrokes driven with power until now."""
+        return self.motion.drawn_at(self._world.now_us)
+
+    def watch_position(self, position: int, callback: Callable[[], None]) -> None:
+        """Run `callback` once, at the instant the rotor reaches `position`; NEVER ends it."""
+        self._limit_position = position
+        self._on_limit = callback
+        self._plan_limit()
+
+    def watch_drawn(self, drawn: int, callback: Callable[[], None]) -> None:
+        """Run `callback` whenever a motion begins whose end draws more than `drawn`."""
+        self._drawn_limit = drawn
+        self._on_drawn = callback
+
+    def save(self) -> dict[str, int]:
+        """Return what outlives the process: where the rotor is and what it has drawn."""
+        return {"position": self.position(), "drawn": self.drawn()}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Be where `save` found the rotor, idle."""
+        self._history.clear()
+        self._begin(
+            self.motion._replace(
+                from_us=self._world.now_us, position=state["position"], drawn=state["drawn"]
+            )
+        )
+
+    # Inside
+
+    def _change(self, strokes: int | None = None) -> None:
+        """Begin a new motion of the same batch, with the power and hold that are true now."""
+        motion = self.motion
+        now_us = self._world.now_us
+        self._begin(
+            motion._replace(
+                from_us=now_us,
+                position=motion.position_at(now_us),
+                drawn=motion.drawn_at(now_us),
+                strokes=motion.strokes if strokes is None else strokes,
+                mark=motion.driven_at(now_us),
+                moving=self._powered and not self._held,
+                powered=self._powered,
+            )
+        )
+
+    def _begin(self, motion: Motion) -> None:
+        self.motion = motion
+        self._history.append(motion)
+        if self._limit_position != NEVER:
+            self._plan_limit()
+        if motion.drawn + motion.strokes * STROKE - motion.mark > self._drawn_limit:
+            self._on_drawn()
+
+    def _plan_limit(self) -> None:
+        """Set the timer of the position watched, when this motion reaches it."""
+        motion = self.motion
+        left = self._limit_position - motion.position
+        if left <= 0:
+            self._limit.set(self._world.now_us)
+        elif motion.moving and left <= motion.strokes * STROKE - motion.mark:
+            at_us = motion.driven_when(motion.mark + left)
+            self._limit.set(max(self._world.now_us, at_us))
+        else:
+            self._limit.cancel()
+
+    def _passed(self) -> None:
+        self._limit_position = NEVER
+        self._on_limit()
+
+    def _ended(self) -> None:
+        self._running = False
+        self._commanded += self.motion.strokes
+        if self._world.trace is not None:
+            self._world.record("motor", "BATCH_END", strokes=self.motion.strokes)
+        self._raise(MOTOR_DONE)

@@ -1,0 +1,223 @@
+"""The plant: the physical truth about the fluid, which the controller never sees.
+
+Theory of operation. The rotor's position says how much the pump would have moved, each fill how
+much it could: what has left the pump is a pure function of the position. So nothing advances; a
+look at any instant, now or in the remembered past, is the same arithmetic on the motor's motion.
+Looking changes nothing, and a quiet month costs nothing.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from emulator.devices.catheter import FluidPath
+from emulator.devices.fluid import Drug, masses_pg
+from emulator.devices.motor import STROKE, Motor
+from emulator.devices.reservoir import Reservoir
+from emulator.world import World
+
+HOUR_US: Final = 3_600_000_000
+_PPM: Final = 1_000_000
+_FILLS_MAX: Final = 16
+"""Fills remembered for looks into the past hour; nobody fills a pump more often."""
+BIAS_MIN_PPM: Final = -_PPM + 1
+BIAS_MAX_PPM: Final = 10 * _PPM
+
+
+@dataclass(frozen=True, slots=True)
+class PlantSetup:
+    """What is physically true when the world begins; a scenario's `[plant]`."""
+
+    fill_pl: int
+    """Volume in the reservoir above the unextractable residual."""
+    drugs: tuple[Drug, ...] = ()
+    """What is dissolved in it; none is saline."""
+    path: Literal["primed", "saline", "empty"] = "primed"
+    """What tubing and catheter hold: the same solution, or no drug."""
+    tubing_pl: int = 140_000_000
+    """Tubing inside the pump. Source: the rotor pumps' corrected 0.140 mL."""
+    catheter_pl: int = 0
+    """Catheter: implanted length times volume per length."""
+    flow_bias_ppm: int = 0
+    """Plant stroke = effective stroke × (1 + bias)."""
+    battery_percent: int = 100
+    """Charge at the beginning, percent of capacity."""
+    start_wall_s: int = 0
+    """Pump wall clock at the beginning, seconds since 2000-01-01."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is not physical. Raises ValueError."""
+        if self.path not in ("primed", "saline", "empty"):
+            raise ValueError(f'path "{self.path}": use primed, saline or empty')
+        if self.tubing_pl < 0 or self.catheter_pl < 0:
+            raise ValueError("tubing and catheter volumes are at least 0")
+        if not BIAS_MIN_PPM <= self.flow_bias_ppm <= BIAS_MAX_PPM:
+            raise ValueError(f"flow bias {self.flow_bias_ppm} ppm is not above -100 % up to 1000 %")
+        if not 0 <= self.battery_percent <= 100:
+            raise ValueError(f"battery at {self.battery_percent} % is not within 0..100 %")
+
+
+class _Fill(NamedTuple):
+    """Where a fill began."""
+
+    position: int
+    place_pl: int
+    volume_pl: int
+
+
+class Plant:
+    """Rotor, reservoir, path: the truths of one pump.
+
+    `stroke_pl` is the effective stroke; `rotor_deg` how far the rotor turns in one stroke.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        motor: Motor,
+        setup: PlantSetup,
+        *,
+        capacity_pl: int,
+        stroke_pl: int,
+        rotor_deg: int,
+    ) -> None:
+        self._world = world
+        self._motor = motor
+        self._stroke_appl = stroke_pl * (_PPM + setup.flow_bias_ppm)
+        self._rotor_deg = rotor_deg
+        path_pl = setup.tubing_pl + setup.catheter_pl
+        held = masses_pg(path_pl, setup.drugs) if setup.path == "primed" else {}
+        self._path = FluidPath(path_pl, held)
+        self._reservoir = Reservoir(capacity_pl)
+        self._fills = deque([_Fill(0, 0, 0)], _FILLS_MAX)
+        self._filled_pl = 0
+        self._removed_pl = 0
+        self._given_pg = dict(held)
+        self._removed_pg: dict[str, int] = {}
+        self.refill(setup.fill_pl, setup.drugs)
+
+    # Truths
+
+    @property
+    def delivered_pl(self) -> int:
+        """Volume that has left the pump since the world began."""
+        return self._delivered_at(self._motor.position())
+
+    @property
+    def reservoir_pl(self) -> int:
+        """Volume in the reservoir above the unextractable residual."""
+        return self._reservoir.volume_pl(self.delivered_pl)
+
+    @property
+    def capacity_pl(self) -> int:
+        """Most that the reservoir holds."""
+        return self._reservoir.capacity_pl
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """Names of all drugs that were ever in this pump, in order of appearance."""
+        return tuple(self._given_pg)
+
+    def tip_pg(self, drug: str) -> int:
+        """Mass of a drug that has left the catheter tip."""
+        return self._path.left_tip_pg(drug, self.delivered_pl)
+
+    def reservoir_pg(self, drug: str) -> int:
+        """Mass of a drug in the reservoir."""
+        return self._reservoir.mass_pg(drug, self.delivered_pl)
+
+    def path_pg(self, drug: str) -> int:
+        """Mass of a drug on its way between reservoir and tip."""
+        place_pl = self.delivered_pl
+        return self._path.left_pump_pg(drug, place_pl) - self._path.left_tip_pg(drug, place_pl)
+
+    @property
+    def flow_pl_h(self) -> int:
+        """Volume that left the pump in the trailing hour, or as far back as is remembered."""
+        before = self._motor.position_before(self._world.now_us - HOUR_US)
+        return self.delivered_pl - self._delivered_at(before)
+
+    @property
+    def rotor_deg(self) -> int:
+        """How an X-ray shows the rotor, 0..359 degrees."""
+        return self._motor.position() * self._rotor_deg // STROKE % 360
+
+    def ledger_violations(self) -> list[str]:
+        """Return what does not balance, one line each; a right plant has none."""
+        place_pl = self.delivered_pl
+        accounts = {"volume pL": (self._filled_pl, place_pl + self._removed_pl + self.reservoir_pl)}
+        for drug, given_pg in self._given_pg.items():
+            found_pg = (
+                self._reservoir.mass_pg(drug, place_pl)
+                + self._removed_pg.get(drug, 0)
+                + self.path_pg(drug)
+                + self._path.left_tip_pg(drug, place_pl)
+            )
+            accounts[f"{drug} pg"] = (given_pg, found_pg)
+        return [
+            f"{name}: {given} went in, {found} are found"
+            for name, (given, found) in accounts.items()
+            if given != found
+        ]
+
+    # Hands
+
+    def refill(self, volume_pl: int, drugs: tuple[Drug, ...]) -> int:
+        """Take all of the residual out, put `volume_pl` in, return the residual volume, pL.
+
+        Raises ValueError, with nothing changed, for a volume below 0 or above capacity.
+        """
+        position = self._motor.position()
+        place_pl = self._delivered_at(position)
+        residual_pl = self._reservoir.volume_pl(place_pl)
+        residual_pg = {drug: self._reservoir.mass_pg(drug, place_pl) for drug in self._given_pg}
+        self._reservoir.replace(place_pl, volume_pl, drugs)
+        self._path.begin(self._reservoir.fill)
+        self._fills.append(_Fill(position, place_pl, volume_pl))
+        self._filled_pl += volume_pl
+        self._removed_pl += residual_pl
+        _add(self._removed_pg, residual_pg)
+        _add(self._given_pg, self._reservoir.fill.masses_pg)
+        self._world.record("plant", "FILL", volume_pl=volume_pl, residual_pl=residual_pl)
+        return residual_pl
+
+    def save(self) -> dict[str, Any]:
+        """Return the whole state, fit for JSON."""
+        return {
+            "stroke_appl": self._stroke_appl,
+            "path": self._path.save(),
+            "reservoir": self._reservoir.save(),
+            "fill": list(self._fills[-1]),
+            "filled_pl": self._filled_pl,
+            "removed_pl": self._removed_pl,
+            "given_pg": self._given_pg,
+            "removed_pg": self._removed_pg,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be as `save` found it; the motor must have been restored before."""
+        self._stroke_appl = state["stroke_appl"]
+        self._path.restore(state["path"])
+        self._reservoir.restore(state["reservoir"])
+        self._fills = deque([_Fill(*state["fill"])], _FILLS_MAX)
+        self._filled_pl = state["filled_pl"]
+        self._removed_pl = state["removed_pl"]
+        self._given_pg = dict(state["given_pg"])
+        self._removed_pg = dict(state["removed_pg"])
+
+    def _delivered_at(self, position: int) -> int:
+        """Volume that has left the pump when the rotor is at `position`."""
+        for fill in reversed(self._fills):
+            if fill.position <= position:
+                moved_pl = self._moved_pl(position) - self._moved_pl(fill.position)
+                return fill.place_pl + min(fill.volume_pl, moved_pl)
+        return self._fills[0].place_pl
+
+    def _moved_pl(self, position: int) -> int:
+        """Volume the rotor has swept from position 0, with fluid in it or not."""
+        return position * self._stroke_appl // (STROKE * _PPM)
+
+
+def _add(totals: dict[str, int], amounts: Any) -> None:
+    for name, amount in amounts.items():
+        totals[name] = totals.get(name, 0) + amount

@@ -1,0 +1,191 @@
+"""What a bench can break: one table of faults, and the board that holds those that are active.
+
+A fault lasts until it is cleared or its time is over; a one-shot happens and is done. Every value
+is checked before anything is touched. A duration is an integer of microseconds; a number is
+anything that `Fraction` reads exactly, such as "0.001".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from emulator.devices.battery import Battery
+from emulator.devices.magnet import Magnet
+from emulator.devices.telemetry import Telemetry
+from emulator.world import Timer, World
+
+DURATION_MAX_US: Final = 10 * 365 * 86_400_000_000
+"""Longest duration: longer than a pump lives."""
+
+
+class Parameter(NamedTuple):
+    """One parameter of a fault."""
+
+    kind: str
+    """duration (us), fraction (0..1) or percent (0..100)."""
+    doc: str
+    default: int | None = None
+    """None: it must be given."""
+
+
+class Hardware(NamedTuple):
+    """What faults take hold of."""
+
+    magnet: Magnet
+    battery: Battery
+    telemetry: Telemetry
+
+
+Values = Mapping[str, Fraction]
+
+
+class Fault(NamedTuple):
+    """One row of the table; without `end` it is a one-shot."""
+
+    doc: str
+    parameters: Mapping[str, Parameter]
+    begin: Callable[[Hardware, Values], None]
+    end: Callable[[Hardware], None] | None = None
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    "magnet_field": Fault(
+        "A field that holds the rotor, as in an MRI scanner.",
+        {
+            "recovery": Parameter(
+                "duration", "from field on until the rotor is free, if later than field off", 0
+            )
+        },
+        lambda hardware, values: hardware.magnet.field_on(int(values["recovery"])),
+        lambda hardware: hardware.magnet.field_off(),
+    ),
+    "battery.drain": Fault(
+        "Charge lost at once.",
+        {"percent": Parameter("percent", "how much, of the whole capacity")},
+        lambda hardware, values: hardware.battery.drain(int(values["percent"] * 10_000)),
+    ),
+    "link.noise": Fault(
+        "Bit errors on the telemetry link, both directions.",
+        {"ber": Parameter("fraction", "chance that a bit is flipped")},
+        lambda hardware, values: hardware.telemetry.set_noise(int(values["ber"] * 10**9)),
+        lambda hardware: hardware.telemetry.set_noise(0),
+    ),
+}
+
+_MAXIMUM: Final = {"duration": DURATION_MAX_US, "fraction": 1, "percent": 100}
+
+
+@dataclass(slots=True)
+class _Active:
+    values: Values
+    timer: Timer
+
+
+class FaultBoard:
+    """The faults of one board."""
+
+    def __init__(self, world: World, hardware: Hardware) -> None:
+        self._world = world
+        self._hardware = hardware
+        self._active: dict[str, _Active] = {}
+
+    def inject(self, name: str, params: Mapping[str, Any], for_us: int | None = None) -> None:
+        """Begin a fault now, in place of one of that name; end it after `for_us`.
+
+        Raises ValueError, with nothing changed and naming what exists, for an unknown name, an
+        unknown or missing parameter, or a value out of range.
+        """
+        fault = _find(name)
+        values = _values(name, fault, params)
+        if for_us is not None:
+            if fault.end is None:
+                raise ValueError(f"{name} happens once; it takes no time")
+            _check("for", "duration", for_us)
+        self._forget(name)
+        if fault.end is not None:
+            timer = self._world.timer(partial(self._end, name))
+            self._active[name] = _Active(values, timer)
+            if for_us is not None:
+                timer.set(self._world.now_us + for_us)
+        detail = {key: str(value) for key, value in values.items()}
+        self._world.record("fault", "INJECTED", fault=name, **detail)
+        fault.begin(self._hardware, values)
+
+    def clear(self, name: str) -> None:
+        """End a fault; does nothing when it is not active. Raises ValueError for a one-shot."""
+        if _find(name).end is None:
+            raise ValueError(f"{name} happens once; it cannot be cleared")
+        if name in self._active:
+            self._end(name)
+
+    def active(self) -> dict[str, dict[str, str]]:
+        """Return the active faults with their values, in order of injection."""
+        return {
+            name: {key: str(value) for key, value in fault.values.items()}
+            for name, fault in self._active.items()
+        }
+
+    def save(self) -> dict[str, Any]:
+        """Return the active faults with the time each has left, fit for JSON."""
+        return {
+            name: {
+                "values": {key: str(value) for key, value in fault.values.items()},
+                "until_us": fault.timer.at_us,
+            }
+            for name, fault in self._active.items()
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Begin again what `save` found; world time must have been restored before."""
+        for name, saved in state.items():
+            until_us = saved["until_us"]
+            for_us = None if until_us is None else until_us - self._world.now_us
+            self.inject(name, saved["values"], for_us)
+
+    def _end(self, name: str) -> None:
+        fault = FAULTS[name]
+        self._forget(name)
+        self._world.record("fault", "CLEARED", fault=name)
+        if fault.end is not None:
+            fault.end(self._hardware)
+
+    def _forget(self, name: str) -> None:
+        active = self._active.pop(name, None)
+        if active is not None:
+            active.timer.cancel()
+
+
+def _find(name: str) -> Fault:
+    if name not in FAULTS:
+        raise ValueError(f'no fault "{name}"; there are {", ".join(sorted(FAULTS))}')
+    return FAULTS[name]
+
+
+def _values(name: str, fault: Fault, params: Mapping[str, Any]) -> Values:
+    """Return a checked value for every parameter of the fault."""
+    for key in params:
+        if key not in fault.parameters:
+            known = ", ".join(fault.parameters) or "none"
+            raise ValueError(f'{name} has no parameter "{key}"; there are {known}')
+    values = {}
+    for key, parameter in fault.parameters.items():
+        value = params.get(key, parameter.default)
+        if value is None:
+            raise ValueError(f'{name} needs the parameter "{key}": {parameter.doc}')
+        values[key] = _check(f"{name} {key}", parameter.kind, value)
+    return values
+
+
+def _check(what: str, kind: str, value: Any) -> Fraction:
+    """Return the value exactly. Raises ValueError when it is no number of its kind."""
+    try:
+        number = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'{what}: "{value}" is not a number') from None
+    if not 0 <= number <= _MAXIMUM[kind]:
+        raise ValueError(f"{what}: {value} is not within 0..{_MAXIMUM[kind]}")
+    if kind == "duration" and number.denominator != 1:
+        raise ValueError(f"{what}: {value} is not a whole number of us")
+    return number
