@@ -128,17 +128,18 @@ class Motor:
         now_us = world.now_us
         self._running = True
         self._end.set(now_us + strokes * interval_us)
-        drive_us = min(self._stroke_us, interval_us >> 1)
+        motion = self.motion
+        left = motion.strokes * STROKE - motion.mark  # of the last batch, which is over
         powered = self._powered
         self._begin(
             Motion(
                 now_us,
-                self.motion.position_at(now_us),
-                self.motion.drawn_at(now_us),
+                motion.position + left if motion.moving else motion.position,
+                motion.drawn + left if motion.powered else motion.drawn,
                 now_us,
                 interval_us,
                 strokes,
-                drive_us,
+                min(self._stroke_us, interval_us >> 1),
                 0,
                 powered and not self._held,
                 powered,
