@@ -27,21 +27,68 @@ class Board(Protocol):
         while True:
             deadline_us = firmware.service(board.wait_for_interrupt(deadline_us))
 
-    The attributes stay the same objects for the life of the board.
+    The peripherals stay the same objects for the life of the board.
     """
 
-    clock: Clock
-    rtc: Rtc
-    motor: Motor
-    encoder: Encoder
-    supply: MotorSupply
-    battery: Battery
-    magnet: MagnetSensor
-    sounder: Sounder
-    flash: FlashMemory
-    entropy: Entropy
-    watchdog: Watchdog
-    telemetry: TelemetryLink
+    @property
+    def clock(self) -> Clock:
+        """Free-running timer."""
+        ...
+
+    @property
+    def rtc(self) -> Rtc:
+        """Wall clock."""
+        ...
+
+    @property
+    def motor(self) -> Motor:
+        """Metering motor."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder:
+        """Rotor encoder."""
+        ...
+
+    @property
+    def supply(self) -> MotorSupply:
+        """The motor's power gate."""
+        ...
+
+    @property
+    def battery(self) -> Battery:
+        """Battery and comparator."""
+        ...
+
+    @property
+    def magnet(self) -> MagnetSensor:
+        """Field sensor."""
+        ...
+
+    @property
+    def sounder(self) -> Sounder:
+        """Piezo."""
+        ...
+
+    @property
+    def flash(self) -> FlashMemory:
+        """Non-volatile memory."""
+        ...
+
+    @property
+    def entropy(self) -> Entropy:
+        """Hardware random numbers."""
+        ...
+
+    @property
+    def watchdog(self) -> Watchdog:
+        """Watchdog."""
+        ...
+
+    @property
+    def telemetry(self) -> TelemetryLink:
+        """Telemetry radio."""
+        ...
 
     def wait_for_interrupt(self, deadline_us: int) -> int:
         """Sleep until an interrupt or the deadline; return and clear the pending bits.
