@@ -58,10 +58,16 @@ COMMIT_REPEATS: Final = 3
 BUSY_TRIES: Final = 20
 """Times a BUSY request is sent again: 10 s at the longest wait the pump may ask for."""
 BUSY_MAX_MS: Final = 500
+BUSY_USUAL_MS: Final = 20
+"""Wait when a BUSY pump does not say how long."""
 LOG_PAGE: Final = 14
 """Records asked for at a time: what fits a frame."""
 _ENDED_BEFORE: Final = (TxnState.UNKNOWN, TxnState.PREPARED)
 """States in which the pump has not committed the transaction."""
+_RENEW_AFTER: Final = (ErrorCode.SESSION_GONE, ErrorCode.EXPIRED)
+"""Answers to COMMIT after which the same transaction is prepared again, if it was not done."""
+_QUERY_AFTER: Final = (*_RENEW_AFTER, ErrorCode.BUSY, ErrorCode.NVM_FAIL)
+"""Answers to COMMIT that do not say whether it was done."""
 _NO_DETAIL: Final = Refusal(0, 0, 0)
 
 M = TypeVar("M", bound=Message)
@@ -76,15 +82,20 @@ class Client:
         journal: Journal | None = None,
         *,
         port: str = "the port",
+        baud: int = 115_200,
         random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
-        """`journal` defaults to one in memory; `port` is what messages call the other end."""
+        """`journal` defaults to one in memory; `port` is what messages call the other end.
+
+        `baud` sets the repetition timer; ports without one are fast.
+        """
         self.port = port
+        self._baud = baud
         self.session: HelloResponse | None = None
         self._transport = transport
         self._journal = Journal(random_bits) if journal is None else journal
         self._random_bits = random_bits
-        self._link = Initiator()
+        self._link = Initiator(baud)
         self._role = Role.CLINICIAN
         self._req_id = 0
         self._last_txn: int | None = None
@@ -97,11 +108,9 @@ class Client:
         """Open a session. Raises NoLink, or Refused when the versions or roles do not fit."""
         self._role = role
         self.session = None
-        self._link = Initiator()
+        self._link = Initiator(self._baud)
         nonce = self._random_bits(64)
-        hello = Hello(
-            PROTOCOL_VERSION, PROTOCOL_VERSION, SUITE_CLEAR, role, MAX_PAYLOAD, 0, nonce
-        )
+        hello = Hello(PROTOCOL_VERSION, PROTOCOL_VERSION, SUITE_CLEAR, role, MAX_PAYLOAD, 0, nonce)
         frame = self._exchange(FrameType.HELLO, 0, codec.encode(hello))
         response = self._decoded(HelloResponse, frame.payload)
         if response.result is not ErrorCode.OK:
@@ -158,8 +167,14 @@ class Client:
     # --- actions --------------------------------------------------------------------------------
 
     def stop(self) -> Status:
-        """Finish the stroke and stop. Acts on the first frame; repeating it is harmless."""
-        return self._seen(self._request("STOP", Empty(), Status))
+        """Finish the stroke and stop. Acts on the first frame; repeating it is harmless.
+
+        Raises Refused, or Uncertain without an answer.
+        """
+        try:
+            return self._seen(self._request("STOP", Empty(), Status))
+        except (NoLink, KeyboardInterrupt):
+            raise Uncertain(f"{self.port}: no answer to STOP; repeat it") from None
 
     def prepare(self, op: TxnOp, parameters: Message, generation: int) -> Preview:
         """Stage a transaction and return what the pump would do.
@@ -188,10 +203,7 @@ class Client:
 
         Raises PreviewChanged when the pump would now do something else, Refused or NoLink.
         """
-        fresh = self._request("PREPARE", self._staged[preview.txn], Preview)
-        if fresh.hash != preview.hash:
-            raise PreviewChanged(fresh)
-        return fresh
+        return _unchanged(preview, self._staged_again(preview.txn))
 
     def commit(self, preview: Preview) -> TxnResult:
         """Do what `preview` shows, once.
@@ -207,8 +219,11 @@ class Client:
         except Refused as refused:
             self._journal.close(preview.txn, f"REFUSED {refused.code.name}")
             raise
-        except NoLink:
-            raise Uncertain(preview.txn) from None
+        except (NoLink, KeyboardInterrupt):
+            raise Uncertain(
+                f"{self.port}: no answer to the commit of transaction {preview.txn:016x}; it is "
+                "done once or not at all: run status when the pump is in reach"
+            ) from None
         self._last_txn = max(self._last_txn or 0, preview.txn)
         self._journal.close(preview.txn, result.state.name)
         return result
@@ -237,33 +252,48 @@ class Client:
 
     # --- commit ---------------------------------------------------------------------------------
 
-    def _committed(self, preview: Preview) -> TxnResult:
-        """COMMIT until answered, then QUERY. Raises Refused, NoLink."""
+    def _committed(self, preview: Preview, may_renew: bool = True) -> TxnResult:
+        """COMMIT until it is answered, then QUERY. Raises Refused, NoLink."""
         commit = Commit(preview.txn, preview.token, preview.hash)
         for repeat in range(1 + COMMIT_REPEATS):
             try:
                 if repeat:
-                    self.open(self._role)
+                    self._reopen()
                 return self._call("COMMIT", commit, TxnResult)
             except NoLink:
                 continue
             except Refused as refused:
-                if refused.code is ErrorCode.SESSION_GONE:
-                    self.open(self._role)
-                elif refused.code not in (ErrorCode.EXPIRED, ErrorCode.NVM_FAIL):
+                if refused.code not in _QUERY_AFTER:
                     raise
-                return self._decided(preview, refused)
-        return self._decided(preview, None)
+                return self._decided(preview, refused, may_renew)
+        return self._decided(preview, None, may_renew)
 
-    def _decided(self, preview: Preview, refused: Refused | None) -> TxnResult:
+    def _decided(self, preview: Preview, refused: Refused | None, may_renew: bool) -> TxnResult:
         """QUERY; when the pump has not done it, prepare and commit once more."""
-        result = self.query(preview.txn)
+        try:
+            result = self.query(preview.txn)
+        except Refused as denied:  # says nothing about the dose
+            raise NoLink(str(denied)) from None
         if result.state not in _ENDED_BEFORE:
             return result
-        if refused is not None and refused.code is ErrorCode.NVM_FAIL:
+        if refused is not None and (refused.code not in _RENEW_AFTER or not may_renew):
             raise refused
-        fresh = self.renew(preview)
-        return self._call("COMMIT", Commit(fresh.txn, fresh.token, fresh.hash), TxnResult)
+        if not may_renew:
+            raise NoLink(f"{self.port}: no answer to COMMIT")
+        fresh = self._staged_again(preview.txn)
+        if fresh.state is not TxnState.PREPARED:  # a COMMIT was still on its way
+            return self.query(preview.txn)
+        return self._committed(_unchanged(preview, fresh), may_renew=False)
+
+    def _staged_again(self, txn: int) -> Preview:
+        return self._request("PREPARE", self._staged[txn], Preview)
+
+    def _reopen(self) -> None:
+        """Open the session again; while a COMMIT is in the balance, a refusal decides nothing."""
+        try:
+            self.open(self._role)
+        except Refused as refused:
+            raise NoLink(str(refused)) from None
 
     def _check_schema(self) -> None:
         if self.session is not None and self.session.schema_id != SCHEMA_ID:
@@ -294,7 +324,7 @@ class Client:
             refusal = self._decoded(Refusal, data) if data else _NO_DETAIL
             if code is not ErrorCode.BUSY:
                 break
-            self._pause(1000 * min(refusal.value, BUSY_MAX_MS))
+            self._pause(1000 * min(refusal.value or BUSY_USUAL_MS, BUSY_MAX_MS))
         raise Refused(code, refusal)
 
     def _answered(self, name: str, body: Message) -> tuple[ErrorCode, bytes]:
@@ -322,30 +352,41 @@ class Client:
 
     def _exchange(self, kind: FrameType, channel: int, payload: bytes) -> Frame:
         """Send a frame and return its answer; the link repeats what is lost. Raises NoLink."""
-        link, transport = self._link, self._transport
-        link.request(kind, channel, payload, transport.now_us())
         try:
-            while True:
-                if out := link.outgoing():
-                    transport.write(out)
-                now_us = transport.now_us()
-                deadline_us = link.deadline_us
-                wait_us = 0 if deadline_us is None else max(0, deadline_us - now_us)
-                data = transport.read(wait_us)
-                now_us = transport.now_us()
-                frame = link.receive(data, now_us) if data else None
-                if frame is not None:
-                    return frame
-                link.service(now_us)
-        except LinkFailed:
+            return self._wait_for_answer(kind, channel, payload)
+        except LinkFailed as error:
             self.session = None
-            raise NoLink(f"no answer from a pump on {self.port}") from None
-        except NoLink:
+            raise NoLink(f"{self.port}: {error}") from None
+        except BaseException:  # an interrupt too: the next request must find the link free
+            self._link.cancel()
             self.session = None
             raise
+
+    def _wait_for_answer(self, kind: FrameType, channel: int, payload: bytes) -> Frame:
+        link, transport = self._link, self._transport
+        link.request(kind, channel, payload, transport.now_us())
+        while True:
+            if out := link.outgoing():
+                transport.write(out)
+            now_us = transport.now_us()
+            deadline_us = link.deadline_us
+            wait_us = 0 if deadline_us is None else max(0, deadline_us - now_us)
+            data = transport.read(wait_us)
+            now_us = transport.now_us()
+            frame = link.receive(data, now_us) if data else None
+            if frame is not None:
+                return frame
+            link.service(now_us)
 
     def _pause(self, wait_us: int) -> None:
         """Let time pass, throwing away what comes: with one request out, nothing is due."""
         until_us = self._transport.now_us() + wait_us
         while (left_us := until_us - self._transport.now_us()) > 0:
             self._transport.read(left_us)
+
+
+def _unchanged(confirmed: Preview, fresh: Preview) -> Preview:
+    """Return the fresh preview. Raises PreviewChanged when the pump would do something else."""
+    if fresh.hash != confirmed.hash:
+        raise PreviewChanged(fresh)
+    return fresh

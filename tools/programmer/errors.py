@@ -53,13 +53,6 @@ class NoLink(ProgrammerError, TimeoutError):
 
 
 class Uncertain(ProgrammerError):
-    """A COMMIT went out and neither it nor QUERY was answered: it may have acted, once."""
+    """A command went out and how it ended is not known: it acted once, or not at all."""
 
     exit_code: ClassVar[int] = 5
-
-    def __init__(self, txn: int) -> None:
-        super().__init__(
-            f"uncertain: no answer to the commit of transaction {txn:016x}; it acts once or not "
-            "at all: run `itpump programmer status` when the pump is in reach"
-        )
-        self.txn = txn

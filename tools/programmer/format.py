@@ -60,13 +60,12 @@ def millilitres(nl: Fraction | int) -> str:
 
 def rate(pl_h: Fraction | int) -> str:
     """Return a rate both ways, such as "0.15 mL/day (6.25 uL/h)"."""
-    day, hour = Fraction(pl_h * 24, PL_PER_ML), Fraction(pl_h, PL_PER_UL)
-    return f"{decimal(day)} mL/day ({decimal(hour)} uL/h)"
+    return f"{rate_day(pl_h)} ({rate_hour(pl_h)})"
 
 
 def rate_day(pl_h: Fraction | int) -> str:
     """Return a rate in mL/day."""
-    return f"{decimal(Fraction(pl_h * 24, PL_PER_ML))} mL/day"
+    return f"{decimal(Fraction(pl_h * 24, PL_PER_ML), 6)} mL/day"
 
 
 def duration(us: int) -> str:
@@ -103,3 +102,8 @@ def number(value: Fraction | int) -> int | float:
     """Return a JSON number; a float only as print form: up to 15 digits come out as they are."""
     value = Fraction(value)
     return value.numerator if value.denominator == 1 else float(value)
+
+
+def rate_hour(pl_h: Fraction | int) -> str:
+    """Return a rate in uL/h."""
+    return f"{decimal(Fraction(pl_h, PL_PER_UL))} uL/h"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.codes import Mode
+from protocol.codes import Code, Mode
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import Refusal
 from tools.programmer import format as text
@@ -15,27 +15,38 @@ from tools.programmer import format as text
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """How one limit reads: the quantity, how it broke the limit, the limit's name, its unit."""
+    """How one limit reads when the value is above it (or at it), and below it."""
 
-    quantity: str
-    broke: str
-    name: str
+    above: str
+    below: str
     show: Callable[[int], str]
 
 
+_FLOW_MAX: Final = "flow {value} is above this pump's highest rate, {limit}"
+_FLOW_MIN: Final = "flow {value} is below this pump's lowest rate, {limit}"
 LIMITS: Final[dict[LimitId, _Limit]] = {
-    LimitId.FLOW_MAX_PL_H: _Limit("flow", "above", "this pump's highest rate", text.rate_day),
-    LimitId.FLOW_MIN_PL_H: _Limit("flow", "below", "this pump's lowest rate", text.rate_day),
+    LimitId.FLOW_MAX_PL_H: _Limit(_FLOW_MAX, _FLOW_MAX, text.rate_day),
+    LimitId.FLOW_MIN_PL_H: _Limit(_FLOW_MIN, _FLOW_MIN, text.rate_day),
     LimitId.BOLUS_VOLUME_NL: _Limit(
-        "bolus volume", "outside", "what one bolus may hold", text.volume
+        "bolus volume {value} is above this pump's largest bolus, {limit}",
+        "bolus volume {value} is less than one stroke, {limit}",
+        text.volume,
     ),
     LimitId.RESERVOIR_NL: _Limit(
-        "volume", "more than", "what the reservoir allows", text.millilitres
+        "volume {value} is more than the reservoir holds, {limit}",
+        "volume {value} is less than the reservoir must hold, {limit}",
+        text.millilitres,
     ),
     LimitId.LOW_RESERVOIR_NL: _Limit(
-        "low-reservoir alarm volume", "outside", "its limit", text.millilitres
+        "low-reservoir volume {value} is not below the reservoir's capacity, {limit}",
+        "it would leave {value} in the reservoir, less than the low-reservoir volume, {limit}",
+        text.millilitres,
     ),
-    LimitId.BOLUS_DURATION_S: _Limit("bolus duration", "outside", "its limit", text.seconds),
+    LimitId.BOLUS_DURATION_S: _Limit(
+        "bolus duration {value} is longer than the longest, {limit}",
+        "bolus duration {value} is shorter than the shortest, {limit}",
+        text.seconds,
+    ),
 }
 
 _SENTENCES: Final[dict[ErrorCode, str]] = {
@@ -63,9 +74,9 @@ _SENTENCES: Final[dict[ErrorCode, str]] = {
 _STATES: Final[dict[Mode, str]] = {
     Mode.SHELF: "the pump is in shelf mode",
     Mode.SELF_TEST: "the pump is testing itself; try again in a moment",
-    Mode.STOPPED: "the pump is stopped; resume or program it first",
-    Mode.BASAL: "the pump is delivering its basal rate already",
-    Mode.MINIMUM_RATE: "the pump is running at minimum rate",
+    Mode.STOPPED: "the pump is stopped, and the command does not fit that",
+    Mode.BASAL: "the pump is delivering its basal rate",
+    Mode.MINIMUM_RATE: "the pump is delivering at minimum rate",
     Mode.BOLUS: "a bolus is running",
     Mode.BRIDGE: "a bridging bolus is running",
     Mode.PRIME: "a priming bolus is running",
@@ -90,11 +101,12 @@ def _limit(refusal: Refusal) -> str:
     limit = LIMITS.get(LimitId(refusal.id)) if refusal.id in set(LimitId) else None
     if limit is None:
         return f"value {refusal.value} breaks limit {refusal.id}, {refusal.limit}"
-    value, bound = limit.show(refusal.value), limit.show(refusal.limit)
-    return f"{limit.quantity} {value} is {limit.broke} {limit.name}, {bound}"
+    template = limit.above if refusal.value >= refusal.limit else limit.below
+    return template.format(value=limit.show(refusal.value), limit=limit.show(refusal.limit))
 
 
 def _state(refusal: Refusal) -> str:
     if refusal.id not in set(Mode):
         return "the pump is not in a state for this"
-    return _STATES[Mode(refusal.id)]
+    alarm = f"; alarm {Code(refusal.value).name}" if refusal.value in set(Code) else ""
+    return _STATES[Mode(refusal.id)] + alarm

@@ -1,0 +1,93 @@
+"""The `itpump` console script: one table of sub-commands, each loaded only when it is chosen.
+
+A command's module has `add_arguments(parser)` and `main(args) -> int`. Nothing of it is imported
+for `--help`, so that the script starts in little more than the interpreter does.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, cast
+
+EXIT_INTERRUPTED: Final = 130
+EXIT_PIPE: Final = 141
+"""128 + SIGPIPE: whoever read the output has stopped reading."""
+DISTRIBUTIONS: Final = ("pyserial", "transitions", "crcmod")
+
+
+class Command(NamedTuple):
+    """One sub-command: the module that does it, and its line of help."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "run": Command("tools.run.command", "start the emulator on a virtual serial port"),
+    "simulate": Command("tools.scenario.command", "run a scenario in virtual time"),
+    "programmer": Command("tools.programmer.command", "talk to a pump as its clinician"),
+    "bench": Command("tools.bench", "control a running emulator over its bench socket"),
+    "perf": Command("tools.perf", "measure speed against its references"),
+    "docs": Command("tools.docs.command", "write the pages that are made from tables"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code. `arguments` default to the command line's."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+
+
+def _run(words: list[str]) -> int:
+    chosen = words[0] if words and words[0] in COMMANDS else None
+    parser = argparse.ArgumentParser(
+        prog="itpump",
+        description="Firmware emulator for an implantable intrathecal pump. For development and "
+        "testing; never for treating a person.",
+    )
+    parser.add_argument("--version", action="store_true", help="print versions and what CRC runs")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run: Callable[[argparse.Namespace], int] | None = None
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help)
+        if name == chosen:
+            module = importlib.import_module(command.module)
+            module.add_arguments(sub)
+            run = cast(Callable[[argparse.Namespace], int], module.main)
+    args = parser.parse_args(words)
+    if args.version:
+        print(versions())
+        return 0
+    if run is None:
+        parser.print_help()
+        return 2
+    code = run(args)
+    sys.stdout.flush()
+    return code
+
+
+def versions() -> str:
+    """Return the versions of what runs here, one a line."""
+    from importlib import metadata
+
+    from protocol import crc
+
+    def version(name: str) -> str:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return "not installed"
+
+    lines = [f"itpump {version('itpump')}", f"Python {sys.version.split()[0]}"]
+    lines += [f"{name} {version(name)}" for name in DISTRIBUTIONS]
+    lines[-1] += f" ({crc.backend()})"
+    return "\n".join(lines)

@@ -1,0 +1,120 @@
+"""`itpump programmer`: the clinician programmer on the command line.
+
+Every sub-command opens the port, opens a session, asks the pump about transactions that an
+earlier run left open, does its work and closes the session. Whatever doses is shown in the pump's
+own values and asked for, unless `--yes` is given. Exit codes: 0 done, 1 the person said no or the
+read-back differs, 2 bad input, 3 refused by the pump, 4 no link, 5 uncertain.
+"""
+
+import argparse
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from protocol.codes import Code
+from tools.programmer import actions
+from tools.programmer.client import Client
+from tools.programmer.console import Console, complain
+from tools.programmer.errors import BadInput, ProgrammerError, Refused
+from tools.programmer.journal import FileJournal, default_folder
+from tools.programmer.transport import SerialTransport
+from tools.quantity import QuantityError
+from tools.toml_file import FileError
+
+EXIT_INTERRUPTED: Final = 130
+_OVERRIDE_HELP: Final = "go beyond a soft limit; this version has hard limits only"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--port", required=True, help="serial port or pyserial URL, e.g. socket://127.0.0.1:7700"
+    )
+    parser.add_argument("--baud", type=int, default=115_200, help="default 115200")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        help="folder of the transaction journal; default $XDG_STATE_HOME/itpump",
+    )
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_actions(commands)
+
+
+def _add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("status", help="read the pump and say how it is")
+    program = commands.add_parser("program", help="program a therapy from a TOML file")
+    program.add_argument("file", metavar="FILE", help="a [therapy] table, or a scenario with one")
+    program.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
+    bolus = commands.add_parser("bolus", help="give a single bolus")
+    bolus.add_argument("amount", metavar="AMOUNT", help='drug mass or volume, e.g. "20ug"')
+    bolus.add_argument("--over", metavar="TIME", help='e.g. "5min"; default: as fast as allowed')
+    bolus.add_argument("--again", action="store_true", help="a second like bolus is meant")
+    bolus.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
+    commands.add_parser("stop", help="finish the stroke and stop, at once and without asking")
+    resume = commands.add_parser("resume", help="deliver again after a stop")
+    refill = commands.add_parser("refill", help="tell the pump of a refill")
+    refill.add_argument("volume", metavar="VOLUME", help='volume injected, e.g. "40mL"')
+    clear = commands.add_parser("clear-alarm", help="clear a latched alarm whose cause is over")
+    clear.add_argument("alarm", type=_alarm, metavar="CODE", help="e.g. LOW_BATTERY_RESET")
+    log = commands.add_parser("log", help="read the event log")
+    log.add_argument("--first", type=_record, default=0, metavar="N", help="from record N on")
+    for asking in (program, bolus, resume, refill, clear):
+        asking.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run one sub-command; return its exit code."""
+    console = Console(args.json, getattr(args, "yes", False))
+    try:
+        return _run(args, console)
+    except ProgrammerError as error:
+        code = error.exit_code
+        values = {"error": str(error), "exit_code": code}
+        if isinstance(error, Refused):
+            refusal = error.refusal
+            detail = {"id": refusal.id, "value": refusal.value, "limit": refusal.limit}
+            values |= {"code": error.code.name, "refusal": detail}
+    except (FileError, QuantityError) as error:
+        code = BadInput.exit_code
+        values = {"error": str(error), "exit_code": code}
+    except KeyboardInterrupt:
+        complain("interrupted; nothing was changed")
+        return EXIT_INTERRUPTED
+    complain(str(values["error"]))
+    console.result(values)
+    return code
+
+
+def _run(args: argparse.Namespace, console: Console) -> int:
+    action = actions.ACTIONS[args.action]
+    job = action(args)  # reads and checks the arguments before anything is opened
+    if hasattr(args, "yes") and not console.can_ask:
+        raise BadInput("nobody is there to confirm: stdin is no terminal; nothing was done (--yes)")
+    folder = args.state_dir or default_folder(os.environ)
+    journal = FileJournal(folder, secrets.randbits)
+    transport = SerialTransport(args.port, args.baud)
+    client = Client(transport, journal, port=args.port, baud=args.baud)
+    try:
+        client.open()
+        settled = actions.settle(client, console)
+        code, values = job(client, console)
+        console.result({**values, "open_transactions": settled})
+        return code
+    finally:
+        client.close()
+        transport.close()
+
+
+def _alarm(name: str) -> Code:
+    try:
+        return Code[name.upper()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{name} is no alarm code") from None
+
+
+def _record(number: str) -> int:
+    if not number.isdecimal() or int(number) > 0xFFFFFFFF:
+        raise argparse.ArgumentTypeError(f"{number} is no record number")
+    return int(number)

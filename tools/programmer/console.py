@@ -1,0 +1,83 @@
+"""What a command says and asks, on stdout, stderr and stdin.
+
+With `--json` one object is the only thing on stdout; what is meant for a person goes to stderr.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+BAR_AFTER_S: Final = 0.5
+"""A transfer that takes less shows no bar."""
+BAR_WIDTH: Final = 30
+_REDRAW_S: Final = 0.1
+
+
+class Console:
+    """One command's conversation."""
+
+    def __init__(self, as_json: bool, yes: bool) -> None:
+        """`yes` answers every question."""
+        self.as_json = as_json
+        self._yes = yes
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a question gets an answer: somebody sits there, or `--yes` was given."""
+        return self._yes or sys.stdin.isatty()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked, and time passes."""
+        return not self._yes
+
+    def say(self, text: str) -> None:
+        """Show text to a person."""
+        print(text, file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    def confirm(self, question: str) -> bool:
+        """Ask; only a plain yes is a yes."""
+        if self._yes:
+            return True
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline().strip().lower()
+        return answer in ("y", "yes")
+
+    def result(self, values: dict[str, Any]) -> None:
+        """Print the object of `--json`; nothing without it."""
+        if self.as_json:
+            print(json.dumps(values, indent=2), flush=True)
+
+
+def complain(message: str) -> None:
+    """Print one line of error."""
+    print(f"itpump: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """A bar on stderr, for a transfer of a known length; silent when stderr is no terminal."""
+
+    def __init__(self, noun: str, total: int, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._noun = noun
+        self._total = max(1, total)
+        self._now_s = now_s
+        self._shown = False
+        self._draw_at_s = now_s() + BAR_AFTER_S
+        self._live = sys.stderr.isatty()
+
+    def at(self, done: int) -> None:
+        """Show how much is done."""
+        if not self._live or self._now_s() < self._draw_at_s:
+            return
+        self._draw_at_s = self._now_s() + _REDRAW_S
+        self._shown = True
+        full = BAR_WIDTH * min(done, self._total) // self._total
+        bar = "#" * full + "." * (BAR_WIDTH - full)
+        print(f"\r{self._noun} [{bar}] {done}/{self._total}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,190 @@
+"""What a pump says of itself, for a nurse and for a program.
+
+`measures` gives the `pump.*` keys of scenarios and of `--json`; `report` gives the same as lines
+that can be read at a bedside.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final
+
+from protocol.codes import BolusKind, Mode, ProgramKind, StopReason, stop_reason_name
+from protocol.errors import ErrorCode
+from protocol.messages import AlarmEntry, DeviceInfo, Status, Therapy
+from tools.programmer import doses
+from tools.programmer import format as text
+
+_MODES: Final = {
+    Mode.SHELF: "shelf mode, nothing is delivered",
+    Mode.SELF_TEST: "self-test",
+    Mode.STOPPED: "STOPPED, nothing is delivered",
+    Mode.BASAL: "delivering basal",
+    Mode.MINIMUM_RATE: "delivering at minimum rate",
+    Mode.BOLUS: "delivering a bolus",
+    Mode.BRIDGE: "delivering a bridging bolus",
+    Mode.PRIME: "priming",
+    Mode.STALLED: "MOTOR STALLED, nothing is delivered",
+    Mode.SAFE_STATE: "SAFE STATE, nothing is delivered",
+    Mode.END_OF_SERVICE: "END OF SERVICE, nothing is delivered",
+}
+_STOP_REASONS: Final = {
+    StopReason.NO_PROGRAM: "no therapy has been programmed",
+    StopReason.COMMANDED: "by command",
+    StopReason.EMPTY_RESERVOIR: "the reservoir is empty",
+    StopReason.SESSION_INCOMPLETE: "a programming session was not finished",
+    StopReason.EOS: "end of service",
+    StopReason.MOTOR_STALL: "the motor does not turn",
+    StopReason.MEMORY_ERROR: "a stored record failed its check",
+}
+
+
+def measures(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
+    """Return the `pump.*` measures; `therapy` is None while nothing is prescribed."""
+    values = {f"pump.{name}": show(status) for name, show in _MEASURES.items()}
+    rate_pl_h = doses.rate_now_pl_h(status)
+    for drug in therapy.drugs if therapy else ():
+        daily_pg = doses.mass_pg(rate_pl_h * 24, drug.concentration_pg_ml)
+        values[f"pump.dose_per_day_ug.{drug.name}"] = text.number(daily_pg / text.PG_PER_UG)
+    values["pump.achievable_dose_per_day_ug"] = _achievable_ug(device, therapy)
+    return values
+
+
+def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
+    """Return the status as lines for a person, at most 100 columns."""
+    rows = [
+        ("Pump", f"{device.serial}, {device.model}, firmware {device.firmware}"),
+        ("Pump clock", f"{_date(status.wall_s)}, up {text.duration(status.uptime_us)}"),
+        ("Mode", _mode(status)),
+        ("Rate", text.rate(doses.rate_now_pl_h(status))),
+        *_therapy(status, device, therapy),
+        ("Last bolus", _bolus(status)),
+        *_reservoir(status, device, therapy),
+        ("Battery", _battery(status)),
+        *_alarms(status.alarms),
+        ("Last refusal", _refusal(status.last_refusal)),
+    ]
+    return "\n".join(f"{name:<13} {value}" for name, value in rows)
+
+
+def headline(status: Status, therapy: Therapy | None) -> str:
+    """Return what the pump does now, in one line."""
+    line = f"{_mode(status)}, {text.rate(doses.rate_now_pl_h(status))}"
+    if therapy is None or not therapy.drugs or not status.rate_numerator_pl:
+        return line
+    drug = therapy.drugs[0]
+    daily_pg = doses.mass_pg(doses.rate_now_pl_h(status) * 24, drug.concentration_pg_ml)
+    return f"{line}, {drug.name} {text.mass(daily_pg)}/day"
+
+
+def device_values(device: DeviceInfo) -> dict[str, Any]:
+    """Return what the pump is, for `--json`."""
+    return {
+        "model": device.model,
+        "serial": device.serial,
+        "firmware": device.firmware,
+        "stroke_nl": text.number(Fraction(device.stroke_pl, 1000)),
+        "capacity_nl": device.capacity_nl,
+        "implanted": text.date(device.implanted_wall_s),
+    }
+
+
+def _word(value: Mode | ProgramKind | BolusKind) -> str:
+    return value.name.lower()
+
+
+def _ul(volume_nl: int) -> int | float:
+    return text.number(Fraction(volume_nl, text.NL_PER_UL))
+
+
+_MEASURES: Final[dict[str, Callable[[Status], Any]]] = {
+    "mode": lambda s: _word(s.mode),
+    "program": lambda s: _word(s.program),
+    "bolus": lambda s: _word(s.bolus),
+    "bolus_given_ul": lambda s: _ul(s.bolus_given_nl),
+    "stop_reason": lambda s: stop_reason_name(s.stop_reason),
+    "computed_ul": lambda s: _ul(s.computed_nl),
+    "sensed_ul": lambda s: None,  # no profile of this version has a level sensor
+    "rate_ul_h": lambda s: text.number(doses.rate_now_pl_h(s) / text.PL_PER_UL),
+    "battery_mv": lambda s: s.battery_mv,
+    "eri": lambda s: bool(s.eri),
+    "eri_date": lambda s: text.date(s.eri_wall_s),
+    "eos_date": lambda s: text.date(s.eos_wall_s),
+    "refill_due": lambda s: text.date(s.refill_due_wall_s),
+    "low_reservoir_date": lambda s: text.date(s.low_reservoir_wall_s),
+    "alarms": lambda s: [alarm.code.name for alarm in s.alarms],
+    "last_refusal": lambda s: None if s.last_refusal is ErrorCode.OK else s.last_refusal.name,
+}
+
+
+def _achievable_ug(device: DeviceInfo, therapy: Therapy | None) -> int | float | None:
+    if therapy is None or not therapy.drugs:
+        return None
+    volume_pl = doses.strokes_per_day(therapy, device) * device.stroke_pl
+    daily_pg = doses.mass_pg(volume_pl, therapy.drugs[0].concentration_pg_ml)
+    return text.number(daily_pg / text.PG_PER_UG)
+
+
+def _date(wall_s: int) -> str:
+    return text.date_text(wall_s)
+
+
+def _mode(status: Status) -> str:
+    reason = _STOP_REASONS.get(status.stop_reason)
+    return f"{_MODES[status.mode]}" + (f": {reason}" if reason else "")
+
+
+def _therapy(status: Status, device: DeviceInfo, therapy: Therapy | None) -> list[tuple[str, str]]:
+    if therapy is None or not therapy.drugs:
+        return [("Therapy", "none programmed")]
+    rows = [("Therapy", _word(status.program).replace("_", " "))]
+    daily_pl = doses.basal_pl_h(therapy, device) * 24
+    for drug in therapy.drugs:
+        dose = text.mass(doses.mass_pg(daily_pl, drug.concentration_pg_ml))
+        concentration = text.concentration(drug.concentration_pg_ml)
+        rows.append(("Drug", f"{drug.name} {concentration}, prescribed {dose}/day"))
+    return rows
+
+
+def _bolus(status: Status) -> str:
+    if not status.bolus_total_nl:
+        return "none since the last restart"
+    given, total = text.volume(status.bolus_given_nl), text.volume(status.bolus_total_nl)
+    running = f"{_word(status.bolus)}, running" if status.bolus else "ended"
+    return f"{given} of {total} given, {running}"
+
+
+def _reservoir(
+    status: Status, device: DeviceInfo, therapy: Therapy | None
+) -> list[tuple[str, str]]:
+    low = f", low alarm at {text.millilitres(therapy.low_reservoir_nl)}" if therapy else ""
+    filled = f"filled {_date(status.fill_wall_s)}" if status.fill_wall_s else "never filled"
+    volume = f"{text.millilitres(status.computed_nl)} of {text.millilitres(device.capacity_nl)}"
+    rows = [("Reservoir", f"{volume}, {filled}{low}")]
+    if status.uncertain_nl:
+        rows.append(("", f"of what left it, {text.volume(status.uncertain_nl)} is unconfirmed"))
+    return [*rows, ("Refill due", f"{_date(status.refill_due_wall_s)} at the present rate")]
+
+
+def _battery(status: Status) -> str:
+    when = f"reached {_date(status.eri_wall_s)}" if status.eri else f"by {_date(status.eri_wall_s)}"
+    return (
+        f"{status.battery_mv} mV, replacement indicator {when}, "
+        f"end of service by {_date(status.eos_wall_s)}"
+    )
+
+
+def _alarms(alarms: tuple[AlarmEntry, ...]) -> list[tuple[str, str]]:
+    if not alarms:
+        return [("Alarms", "none")]
+    return [
+        (
+            "" if number else "ALARMS",
+            f"{alarm.code.name} since {_date(alarm.onset_wall_s)}"
+            f"{'' if alarm.active else ', its cause is over'}",
+        )
+        for number, alarm in enumerate(alarms)
+    ]
+
+
+def _refusal(code: ErrorCode) -> str:
+    return "none" if code is ErrorCode.OK else code.name

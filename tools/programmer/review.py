@@ -1,0 +1,135 @@
+"""Current and pending settings side by side, the changed ones marked.
+
+Everything that is sent is shown, and what follows from it: rates both ways, the dose per day of
+each drug, and the dose that whole strokes can achieve.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from protocol.codes import ProgramKind, RateBasis, RatePer
+from protocol.messages import FILL_NOT_TOLD, DeviceInfo, Drug, Preview, ProgramParameters, Therapy
+from tools.programmer import doses
+from tools.programmer import format as text
+
+ABSENT: Final = "-"
+CHANGED: Final = "*"
+COLUMN_MAX: Final = 34
+"""Widest value column: name, two of them and the mark stay within 100 characters."""
+
+
+class View(NamedTuple):
+    """One prescription with what belongs beside it."""
+
+    therapy: Therapy | None
+    strokes: int
+    """Whole strokes per 24 h."""
+    computed_nl: int
+
+
+class Line(NamedTuple):
+    """One setting, now and after the commit."""
+
+    name: str
+    current: str
+    pending: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the commit changes it."""
+        return self.current != self.pending
+
+
+def lines(
+    current: Therapy | None,
+    computed_nl: int,
+    pending: ProgramParameters,
+    preview: Preview,
+    device: DeviceInfo,
+) -> list[Line]:
+    """Return every setting; `current` is None while the pump has no prescription."""
+    strokes = doses.strokes_per_day(current, device) if current else 0
+    before = View(current, strokes, computed_nl)
+    after = View(pending.therapy, preview.strokes, preview.computed_nl)
+    left, right = _settings(before, device), _settings(after, device)
+    names = list(dict.fromkeys((*right, *left)))
+    rows = [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
+    if pending.fill_nl != FILL_NOT_TOLD:
+        rows.append(Line("reservoir filled to", ABSENT, text.millilitres(pending.fill_nl)))
+    return rows
+
+
+def table(rows: list[Line]) -> str:
+    """Return the rows as text, at most 100 columns, changed ones marked."""
+    head = Line("setting", "current", "pending")
+    name = max(len(row.name) for row in (head, *rows))
+    left = min(COLUMN_MAX, max(len(row.current) for row in (head, *rows)))
+    out = [f"  {head.name:<{name}}  {head.current:<{left}}  {head.pending}"]
+    for row in rows:
+        mark = CHANGED if row.changed else " "
+        out.append(f"{mark} {row.name:<{name}}  {row.current:<{left}}  {row.pending}".rstrip())
+    changed = sum(row.changed for row in rows)
+    out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
+    return "\n".join(out)
+
+
+def _settings(view: View, device: DeviceInfo) -> dict[str, str]:
+    """Return name -> value of every setting of one side."""
+    therapy = view.therapy
+    if therapy is None:
+        return {"computed volume": text.millilitres(view.computed_nl)}
+    found = {"mode": therapy.program.name.lower().replace("_", " ")}
+    for number, drug in enumerate(therapy.drugs, 1):
+        found[f"drug {number}"] = f"{drug.name} {text.concentration(drug.concentration_pg_ml)}"
+    if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
+        found["prescribed"] = _prescribed(therapy)
+    found |= _flow(view, therapy, device)
+    found |= {name: show(therapy) for name, show in _PLAIN.items()}
+    found["computed volume"] = text.millilitres(view.computed_nl)
+    return found
+
+
+def _flow(view: View, therapy: Therapy, device: DeviceInfo) -> dict[str, str]:
+    rate_pl_h = doses.basal_pl_h(therapy, device)
+    volume_pl = view.strokes * device.stroke_pl
+    found = {"rate": text.rate_day(rate_pl_h), "  per hour": text.rate_hour(rate_pl_h)}
+    for drug in therapy.drugs:
+        found[f"dose {drug.name}"] = _daily(rate_pl_h * 24, drug)
+    found["achievable"] = f"{view.strokes} strokes = {text.volume(Fraction(volume_pl, 1000))}/day"
+    for drug in therapy.drugs:
+        found[f"  {drug.name}"] = _daily(Fraction(volume_pl), drug)
+    return found
+
+
+def _daily(volume_pl: Fraction, drug: Drug) -> str:
+    return f"{text.mass(doses.mass_pg(volume_pl, drug.concentration_pg_ml))}/day"
+
+
+def _prescribed(therapy: Therapy) -> str:
+    rate = therapy.rate
+    per = "h" if rate.per is RatePer.HOUR else "day"
+    if rate.basis is RateBasis.MASS_PG:
+        return f"{text.mass(rate.amount)}/{per}"
+    return f"{text.volume(Fraction(rate.amount, 1000))}/{per}"
+
+
+def _catheter(therapy: Therapy) -> str:
+    if not therapy.catheter_um:
+        return ABSENT
+    length = text.decimal(Fraction(therapy.catheter_um, 10**4))
+    return f"{length} cm, {text.volume(doses.catheter_nl(therapy))}"
+
+
+def _word(value: object) -> str:
+    return str(getattr(value, "name", value)).lower().replace("_", " ")
+
+
+_PLAIN: Final[dict[str, Callable[[Therapy], str]]] = {
+    "low-reservoir alarm": lambda t: text.millilitres(t.low_reservoir_nl),
+    "drug stability": lambda t: f"{t.stability_days} d" if t.stability_days else ABSENT,
+    "catheter": _catheter,
+    "basal during bolus": lambda t: _word(t.bolus_basal),
+    "emergency stop": lambda t: _word(t.emergency),
+    "patient may stop": lambda t: "yes" if t.patient_may_stop else "no",
+}
