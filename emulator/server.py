@@ -12,6 +12,7 @@ when it is ready. It runs between events, at the present instant of the world.
 import contextlib
 import os
 import selectors
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -81,6 +82,7 @@ class Server:
         self._stopping = False
         self._jump: tuple[int, Callable[[], None]] | None = None
         self._chores: list[_Chore] = []
+        self._calls: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -105,14 +107,14 @@ class Server:
         self._jump = (min(self.world.now_us + duration_us, self.end_us), arrived)
 
     def stop(self) -> None:
-        """Make `run` return after this turn. May be called from a signal handler or a thread."""
+        """Make `run` return after this turn. From any thread or a signal handler."""
         self._stopping = True
-        self.wake()
+        self._wake()
 
-    def wake(self) -> None:
-        """Make the loop come round now. May be called from a signal handler or a thread."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+    def call(self, work: Callable[[], None]) -> None:
+        """Run `work` in the loop, between events. From any thread or a signal handler."""
+        self._calls.append(work)
+        self._wake()
 
     def run(self) -> None:
         """Serve until `stop`, or until the world is at `end_us`."""
@@ -198,5 +200,13 @@ class Server:
         if self._port.flush(host_us):
             self.watch.drained()
 
+    # --- other threads
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full: it will wake anyway
+            os.write(self._wake_write, b"\0")
+
     def _woken(self) -> None:
         os.read(self._wake_read, READ_BYTES)
+        while self._calls:
+            self._calls.popleft()()

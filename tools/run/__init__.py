@@ -1,0 +1,1 @@
+"""`itpump run`: the emulator, live on a serial port."""

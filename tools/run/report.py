@@ -1,0 +1,110 @@
+"""How a running pump and the truth around it stand, as one flat table for people and programs.
+
+`pump.*` is what the pump would say in a status reply, `truth.*` what is physically so; reading
+either takes no time and changes nothing. `run.*` is the run itself.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+from emulator.pacing import speed_name
+from emulator.server import Server
+from protocol.codes import stop_reason_name
+from protocol.messages import Status
+from tools.emulated import EmulatedPump
+from tools.programmer import format as show
+
+Report = dict[str, Any]
+
+
+def report(pump: EmulatedPump, server: Server) -> Report:
+    """Return everything now; `pump.*` is absent while the pump has no power."""
+    table = {
+        "run.now_us": pump.world.now_us,
+        "run.speed": "pause" if server.pacer.paused else speed_name(server.pacer.speed),
+        "run.session": server.watch.session_open,
+        **_truth(pump),
+    }
+    if pump.board.powered:
+        table |= _said(pump.firmware.status())
+    return table
+
+
+def _truth(pump: EmulatedPump) -> Report:
+    plant, board = pump.board.plant, pump.board
+    return {
+        "truth.delivered_ul": _ul(Fraction(plant.delivered_pl, 1000)),
+        "truth.reservoir_ul": _ul(Fraction(plant.reservoir_pl, 1000)),
+        "truth.flow_ul_h": _ul(Fraction(plant.flow_pl_h, 1000)),
+        "truth.rotor_deg": plant.rotor_deg,
+        "truth.powered": board.powered,
+        "truth.supply_cut": not board.supply.enabled,
+        "truth.faults": board.faults.active(),
+        **{
+            f"truth.tip_ug.{drug}": show.number(Fraction(plant.tip_pg(drug), show.PG_PER_UG))
+            for drug in plant.drugs
+        },
+        "ledger.violations": len(plant.ledger_violations()),
+    }
+
+
+def _said(status: Status) -> Report:
+    rate_pl_h = Fraction(status.rate_numerator_pl, status.rate_denominator_h or 1)
+    return {
+        "pump.wall": show.date(status.wall_s),
+        "pump.uptime_us": status.uptime_us,
+        "pump.boot_id": status.boot_id,
+        "pump.mode": status.mode.name.lower(),
+        "pump.program": status.program.name.lower(),
+        "pump.stop_reason": stop_reason_name(status.stop_reason),
+        "pump.bolus": status.bolus.name.lower(),
+        "pump.bolus_given_ul": _ul(status.bolus_given_nl),
+        "pump.computed_ul": _ul(status.computed_nl),
+        "pump.delivered_ul": _ul(status.delivered_nl),
+        "pump.rate_ul_h": _ul(rate_pl_h / 1000),
+        "pump.battery_mv": status.battery_mv,
+        "pump.eri": bool(status.eri),
+        "pump.alarms": [alarm.code.name for alarm in status.alarms],
+        "pump.refill_due": show.date(status.refill_due_wall_s),
+        "pump.low_reservoir_date": show.date(status.low_reservoir_wall_s),
+    }
+
+
+def _ul(volume_nl: Fraction | int) -> int | float:
+    return show.number(Fraction(volume_nl) / show.NL_PER_UL)
+
+
+def line(table: Report) -> str:
+    """Return the live status line."""
+    speed = table["run.speed"]
+    head = f"{speed}x" if speed.isdigit() else speed
+    physical = f"physical {_ml(table['truth.reservoir_ul'])}"
+    delivered = f"delivered {_ml(table['truth.delivered_ul'])} mL"
+    if "pump.mode" not in table:
+        return f"{show.duration(table['run.now_us'])}  {head}  no power  {physical} mL  {delivered}"
+    alarms = ",".join(table["pump.alarms"]) or "none"
+    parts = (
+        str(table["pump.wall"]).replace("T", " "),
+        head + (" session" if table["run.session"] else ""),
+        table["pump.mode"],
+        f"{table['pump.rate_ul_h']:.3f} uL/h",
+        f"computed {_ml(table['pump.computed_ul'])} {physical} mL",
+        delivered,
+        f"{table['pump.battery_mv']} mV",
+        f"alarms {alarms}",
+    )
+    return "  ".join(parts)
+
+
+def summary(table: Report, elapsed_us: int) -> str:
+    """Return the last line of a run; `elapsed_us` is the pump time that passed in it."""
+    computed = f"{_ml(table['pump.computed_ul'])} mL" if "pump.mode" in table else "unknown"
+    return (
+        f"ended after {show.duration(elapsed_us)} of pump time: "
+        f"delivered {_ml(table['truth.delivered_ul'])} mL, "
+        f"reservoir physical {_ml(table['truth.reservoir_ul'])} mL, computed {computed}"
+    )
+
+
+def _ml(volume_ul: int | float) -> str:
+    return f"{volume_ul / 1000:.6f}"
