@@ -23,7 +23,8 @@ from protocol.messages import (
     Therapy,
 )
 from tools import quantity, toml_file
-from tools.quantity import QuantityError, rounded_text
+from tools.programmer import format as show
+from tools.quantity import QuantityError
 from tools.toml_file import NEVER, Table
 
 SCENARIO_KEYS: Final = (
@@ -105,6 +106,13 @@ class TherapyTable:
                 self.rate_key,
             )
 
+    def parameters(self, current: Therapy | None, device: DeviceInfo | None) -> ProgramParameters:
+        """Return `over(current)`, checked against the hard limits of a pump. Raises FileError."""
+        parameters = self.over(current)
+        if device is not None:
+            check_device(self, parameters, device)
+        return parameters
+
     @property
     def rate_key(self) -> str:
         """The key that gives the rate."""
@@ -114,20 +122,21 @@ class TherapyTable:
 def load(
     path: str, current: Therapy | None = None, device: DeviceInfo | None = None
 ) -> ProgramParameters:
-    """Return what a file asks for: a `[therapy]` table, alone or within a scenario.
+    """Return what a file asks for, laid over the current therapy and checked for a pump.
 
     Raises FileError with one line for people.
     """
+    return load_table(path).parameters(current, device)
+
+
+def load_table(path: str) -> TherapyTable:
+    """Return the `[therapy]` table of a file, alone or within a scenario. Raises FileError."""
     top = toml_file.load(path)
     top.only(SCENARIO_KEYS)
     table = top.table("therapy")
     if table is None:
         raise top.error("no [therapy] table; it holds drugs, mode and dose_per_day")
-    written = read(table)
-    parameters = written.over(current)
-    if device is not None:
-        check_device(written, parameters, device)
-    return parameters
+    return read(table)
 
 
 def read(table: Table) -> TherapyTable:
@@ -169,15 +178,15 @@ def check_device(written: TherapyTable, parameters: ProgramParameters, device: D
         volumes["reservoir_fill"] = parameters.fill_nl
     for key, volume_nl in volumes.items():
         if volume_nl > device.capacity_nl:
-            asked, held = _millilitres(volume_nl), _millilitres(device.capacity_nl)
-            raise table.error(f"{key}: {asked} mL; {device.model} holds {held} mL", key)
+            asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
+            raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
     if therapy.program is not ProgramKind.SIMPLE_CONTINUOUS:
         return
     flow = flow_pl_h(therapy)
     if not device.flow_min_pl_h <= flow <= device.flow_max_pl_h:
-        low, high = _per_day(device.flow_min_pl_h), _per_day(device.flow_max_pl_h)
+        low, high = show.rate_day(device.flow_min_pl_h), show.rate_day(device.flow_max_pl_h)
         raise table.error(
-            f"{written.rate_key}: {_per_day(flow)} mL/day; {device.model} gives {low} to {high}",
+            f"{written.rate_key}: {show.rate_day(flow)}: {device.model} gives {low} to {high}",
             written.rate_key,
         )
 
@@ -220,14 +229,6 @@ def _whole_days(value: object) -> int:
 
 def _flag(value: object) -> int:
     return int(toml_file.boolean(value))
-
-
-def _millilitres(volume_nl: int) -> str:
-    return rounded_text(Fraction(volume_nl, 10**6))
-
-
-def _per_day(flow_pl_h: int | Fraction) -> str:
-    return rounded_text(Fraction(flow_pl_h) * 24 / 10**9)
 
 
 _READERS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
