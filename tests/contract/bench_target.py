@@ -1,0 +1,128 @@
+"""What a contract suite needs of a board under test: the board, and hands on its outside.
+
+A target says which suites it has and how late its interrupts may be. The suites see nothing else of
+an implementation, so a new board is one more factory in `TARGETS`.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from emulator.board import EmulatedBoard
+from emulator.devices.plant import PlantSetup
+from emulator.profile import Profile
+from emulator.world import World
+from hal.board import Board
+from hal.interfaces import ResetCause, TonePattern
+
+CORE: Final = frozenset({"motor", "encoder", "supply", "flash", "telemetry", "clock"})
+REST: Final = frozenset({"battery", "magnet", "sounder", "watchdog", "entropy"})
+SUITES: Final = CORE | REST
+
+
+class Bench:
+    """A board, freshly powered on, and the outside of it."""
+
+    board: Board
+    tolerance_us: int
+    """How far from its instant anything timed may be seen."""
+
+    def host_write(self, data: bytes) -> None:
+        """Send bytes over the telemetry link."""
+        raise NotImplementedError
+
+    def host_read(self) -> bytes:
+        """Take what the board has sent."""
+        raise NotImplementedError
+
+    def near_field(self, present: bool) -> None:
+        """Bring a programmer's head near, or take it away."""
+        raise NotImplementedError
+
+    def magnet(self, present: bool) -> None:
+        """Bring a field, or take it away."""
+        raise NotImplementedError
+
+    def drain(self, percent: int) -> None:
+        """Take charge from the battery, percent of its capacity."""
+        raise NotImplementedError
+
+    def heard(self) -> TonePattern | None:
+        """Say what the piezo sounds."""
+        raise NotImplementedError
+
+    def warm_reset(self) -> None:
+        """Reset the controller's side."""
+        raise NotImplementedError
+
+    def power_cycle(self) -> None:
+        """Take the power away for a second."""
+        raise NotImplementedError
+
+    # The same for every board
+
+    def wait(self, bits: int, within_us: int = 5_000_000) -> int:
+        """Return when, on the board's clock, one of `bits` was raised; fail if none was."""
+        clock = self.board.clock
+        deadline_us = clock.now_us() + within_us
+        while not self.board.wait_for_interrupt(deadline_us) & bits:
+            assert clock.now_us() < deadline_us, f"no interrupt {bits:#x} in {within_us} us"
+        return clock.now_us()
+
+    def collect(self, for_us: int) -> int:
+        """Let time pass; return all bits that were raised."""
+        clock = self.board.clock
+        deadline_us = clock.now_us() + for_us
+        bits = self.board.wait_for_interrupt(deadline_us)
+        while clock.now_us() < deadline_us:
+            bits |= self.board.wait_for_interrupt(deadline_us)
+        return bits
+
+    def near(self, actual_us: int, expected_us: int) -> bool:
+        """Say whether an instant is the expected one, within the tolerance."""
+        return expected_us <= actual_us <= expected_us + self.tolerance_us
+
+
+class EmulatedBench(Bench):
+    """The emulated board, in this process."""
+
+    tolerance_us = 0
+
+    def __init__(self) -> None:
+        self._world = World(seed=1)
+        setup = PlantSetup(fill_pl=40 * 10**9)
+        self.board = self._emulated = EmulatedBoard(self._world, Profile.load("rotor-40"), setup)
+        self.board.power_on()
+
+    def host_write(self, data: bytes) -> None:
+        self._emulated.link.host_write(data)
+
+    def host_read(self) -> bytes:
+        return self._emulated.link.host_read()
+
+    def near_field(self, present: bool) -> None:
+        self._emulated.link.near_field = present
+
+    def magnet(self, present: bool) -> None:
+        if present:
+            self._emulated.faults.inject("magnet_field", {})
+        else:
+            self._emulated.faults.clear("magnet_field")
+
+    def drain(self, percent: int) -> None:
+        self._emulated.faults.inject("battery.drain", {"percent": percent})
+
+    def heard(self) -> TonePattern | None:
+        return self._emulated.sounder.active
+
+    def warm_reset(self) -> None:
+        self._emulated.reset(ResetCause.COMMANDED)
+
+    def power_cycle(self) -> None:
+        self._emulated.power_cut(1_000_000)
+        self._world.run_until(self._world.now_us + 1_000_000)
+
+
+TARGETS: Final[dict[str, tuple[Callable[[], Bench], frozenset[str]]]] = {
+    "emulated": (EmulatedBench, SUITES),
+}
+"""Name of a target: how to make it, and the suites it takes part in."""
