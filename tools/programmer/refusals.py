@@ -22,11 +22,15 @@ class _Limit:
     show: Callable[[int], str]
 
 
+def _flow(pl_h: int) -> str:
+    return text.rate_day(pl_h).removeprefix("~")  # the pump sends whole pL/h: near is exact
+
+
 _FLOW_MAX: Final = "flow {value} is above this pump's highest rate, {limit}"
 _FLOW_MIN: Final = "flow {value} is below this pump's lowest rate, {limit}"
 LIMITS: Final[dict[LimitId, _Limit]] = {
-    LimitId.FLOW_MAX_PL_H: _Limit(_FLOW_MAX, _FLOW_MAX, text.rate_day),
-    LimitId.FLOW_MIN_PL_H: _Limit(_FLOW_MIN, _FLOW_MIN, text.rate_day),
+    LimitId.FLOW_MAX_PL_H: _Limit(_FLOW_MAX, _FLOW_MAX, _flow),
+    LimitId.FLOW_MIN_PL_H: _Limit(_FLOW_MIN, _FLOW_MIN, _flow),
     LimitId.BOLUS_VOLUME_NL: _Limit(
         "bolus volume {value} is above this pump's largest bolus, {limit}",
         "bolus volume {value} is less than one stroke, {limit}",
