@@ -37,11 +37,13 @@ from protocol.codes import Code, Mode, StopReason, TxnOp
 from protocol.errors import ErrorCode
 from protocol.messages import (
     Commit,
+    DeviceInfo,
     Empty,
     LogPage,
     LogRead,
     LogRecord,
     Prepare,
+    PrescriptionInfo,
     Refusal,
     Status,
     TxnRef,
@@ -213,6 +215,14 @@ class Firmware:
         """Return what a status reply would say now; takes no time, logs nothing."""
         return self._report.status()
 
+    def device(self) -> DeviceInfo:
+        """Return what a device reply would say."""
+        return self._report.device()
+
+    def prescription(self) -> PrescriptionInfo:
+        """Return what a prescription reply would say now; takes no time."""
+        return self._report.prescription()
+
     def log_records(self, first: int, maximum: int) -> tuple[LogRecord, ...]:
         """Return up to `maximum` log records from number `first` on; takes no time."""
         return self._log.read(first, maximum)
@@ -263,7 +273,7 @@ class Firmware:
 
     def _refused(self, operation: Operation, code: ErrorCode, body: bytes) -> None:
         """A refusal changes nothing but the log."""
-        if operation.kind == "READ":
+        if operation.kind == "READ" or code is ErrorCode.SESSION_GONE:
             return
         self._report.last_refusal = code
         bolus = operation.name == "PREPARE" and body[8:9] == bytes([TxnOp.BOLUS])

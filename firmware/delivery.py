@@ -110,8 +110,11 @@ class Delivery:
             self._settle()
         return Ended(strokes, moved, batch.interval_us)
 
-    def advance(self, now_us: int, edge_us: int, most: int) -> None:
-        """Command what is due, if the motor is free."""
+    def advance(self, now_us: int, edge_us: int, most: int, within_us: int) -> None:
+        """Command what is due up to the edge, if the motor is free.
+
+        One batch: at most `most` strokes and, beyond a single one, at most `within_us` long.
+        """
         if self._batch is not None or self._reserving or self.failed:
             return
         pacer = self.pacer
@@ -122,7 +125,8 @@ class Delivery:
             self._reserve()
             return
         most = min(most, left)
-        batch = pacer.plan(now_us, most, edge_us, self._lookahead_us, self._fastest_us)
+        within_us = min(within_us, self._lookahead_us)
+        batch = pacer.plan(now_us, most, edge_us, within_us, self._fastest_us)
         if batch is not None:
             self._motor.dispense(batch.strokes, batch.interval_us)
             pacer.issued += batch.strokes

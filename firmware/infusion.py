@@ -193,18 +193,20 @@ class Infusion:
 
     def service(self, now_us: int) -> None:
         """Do what is due: end a bolus, flag a stall, command strokes."""
-        edge_us = NEVER_US
+        edge_us = within_us = NEVER_US
+        most = self._to_threshold
         bolus = self.bolus
         if bolus is not None and bolus.running and bolus.cut_short is None:
-            edge_us = bolus.end_us
-            if now_us >= edge_us and self.delivery.finished(edge_us):
+            if now_us >= bolus.end_us and self.delivery.finished(bolus.end_us):
                 self._end_bolus(bolus)
-                edge_us = NEVER_US
-        most = self._to_threshold
+            else:
+                # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
+                edge_us, within_us = bolus.end_us, self._config.bolus_stall_us
+                most = min(most, self._config.bolus_stall_strokes)
         if self.stall.unconfirmed:
             self._judge_stall(now_us)
             most = 1
-        self.delivery.advance(now_us, edge_us, most)
+        self.delivery.advance(now_us, edge_us, most, within_us)
         if self.delivery.failed and self.modes.mode in PUMPING:
             self._alarms.raise_(Code.MEMORY_ERROR)
             self.stop(StopReason.MEMORY_ERROR, now_us)

@@ -28,7 +28,9 @@ class StallDetector:
         self.last_confirmed_us = now_us
 
     def ended(self, commanded: int, moved: int, interval_us: int, now_us: int) -> None:
-        """Take a batch that ended now."""
+        """Take a batch that ended now; one stopped before its first stroke says nothing."""
+        if not commanded:
+            return
         missing = commanded - moved
         if missing <= 0:
             self.unconfirmed = 0
