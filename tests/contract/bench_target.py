@@ -13,6 +13,7 @@ from emulator.profile import Profile
 from emulator.world import World
 from hal.board import Board
 from hal.interfaces import ResetCause, TonePattern
+from hal.interrupts import NONE
 
 CORE: Final = frozenset({"motor", "encoder", "supply", "flash", "telemetry", "clock"})
 REST: Final = frozenset({"battery", "magnet", "sounder", "watchdog", "entropy"})
@@ -70,11 +71,10 @@ class Bench:
 
     def collect(self, for_us: int) -> int:
         """Let time pass; return all bits that were raised."""
-        clock = self.board.clock
-        deadline_us = clock.now_us() + for_us
-        bits = self.board.wait_for_interrupt(deadline_us)
-        while clock.now_us() < deadline_us:
-            bits |= self.board.wait_for_interrupt(deadline_us)
+        deadline_us = self.board.clock.now_us() + for_us
+        bits = NONE
+        while raised := self.board.wait_for_interrupt(deadline_us):
+            bits |= raised
         return bits
 
     def near(self, actual_us: int, expected_us: int) -> bool:
