@@ -10,7 +10,7 @@ written, says what is wrong and what would be right; it names no file (see `tool
 import json
 import re
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -167,15 +167,6 @@ def exact_text(value: Fraction) -> str:
         return str(value)
     scaled = value.numerator * 10**digits // value.denominator
     return f"{Decimal(scaled).scaleb(-digits):f}" if digits <= 25 else str(value)
-
-
-def rounded_text(value: Fraction) -> str:
-    """Return a number for people: exact where it is short, else rounded to 6 digits."""
-    exact = exact_text(value)
-    if len(exact) <= 12 and "/" not in exact:
-        return exact
-    rounded = Context(prec=6).divide(Decimal(value.numerator), Decimal(value.denominator))
-    return f"{rounded:f}"
 
 
 def shown(value: object) -> str:

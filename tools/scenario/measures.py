@@ -1,0 +1,212 @@
+"""What an expectation can ask for: one table, measure name -> kind and how it is read.
+
+`truth.*` is physics, `pump.*` what a status reply would say at that instant, `event.*` when the
+pump logged a code, `programmer.*` what the programmer met. Reading takes no simulated time, logs
+nothing and disturbs nothing. Values are exact: numbers are `Fraction`, absent is None.
+"""
+
+import datetime
+import enum
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from hal.interfaces import TonePattern
+from protocol.codes import BolusKind, Code, Mode, ProgramKind, stop_reason_name
+from protocol.errors import ErrorCode
+from protocol.messages import WALL_EPOCH
+from tools.programmer import doses
+from tools.scenario.view import View
+from tools.toml_file import NOT_YET, suggestion
+
+Value = Fraction | str | bool | tuple[str, ...] | None
+
+
+class Kind(enum.Enum):
+    """What a measure gives, when it is not absent."""
+
+    NUMBER = "a number"
+    TEXT = "a text"
+    BOOLEAN = "true or false"
+    LIST = "a list"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One thing that can be read."""
+
+    name: str
+    kind: Kind
+    of: Callable[[View], Value]
+
+    def read(self, view: View) -> Value:
+        """Return the value now; a pump without power says nothing."""
+        if self.name.startswith("pump.") and not view.board.powered:
+            return None
+        return self.of(view)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Measures that differ by the last part of their name: a drug or a code."""
+
+    last: str
+    """What the last part names: drug or CODE."""
+    kind: Kind
+    of: Callable[[View, str], Value]
+
+
+def find(name: str, drugs: Collection[str]) -> Measure:
+    """Return the measure of a name; `drugs` are those of the scenario. Raises ValueError."""
+    if name in MEASURES:
+        return MEASURES[name]
+    for prefix, family in FAMILIES.items():
+        if name.startswith(prefix):
+            return _member(prefix, family, name.removeprefix(prefix), drugs)
+    if name in LATER:
+        raise ValueError(f'"{name}": {NOT_YET}')
+    known = (*MEASURES, *(f"{prefix}<{family.last}>" for prefix, family in FAMILIES.items()))
+    raise ValueError(f'"{name}": unknown measure{suggestion(name, known)}')
+
+
+def every(drugs: Collection[str]) -> list[Measure]:
+    """Return every measure there is, for these drugs, in the order of the tables."""
+    members = {"drug": list(drugs), "CODE": [code.name for code in Code]}
+    return [
+        *MEASURES.values(),
+        *(
+            _member(prefix, family, last, drugs)
+            for prefix, family in FAMILIES.items()
+            for last in members[family.last]
+        ),
+    ]
+
+
+def _member(prefix: str, family: Family, last: str, drugs: Collection[str]) -> Measure:
+    known: Collection[str] = drugs if family.last == "drug" else Code.__members__
+    if last not in known:
+        raise ValueError(
+            f'"{prefix}{last}": no such {family.last.lower()}{suggestion(last, known)}'
+        )
+    return Measure(f"{prefix}{last}", family.kind, lambda view: family.of(view, last))
+
+
+def _wall(wall_s: int) -> str | None:
+    """Return a date; 0 is absent."""
+    if not wall_s:
+        return None
+    start = datetime.datetime.fromisoformat(WALL_EPOCH)
+    return (start + datetime.timedelta(seconds=wall_s)).isoformat()
+
+
+def _dose_per_day_ug(view: View, drug: str) -> Fraction | None:
+    """What the rate of now gives of a drug; absent when it is not in the therapy."""
+    for listed in view.therapy.drugs if view.therapy else ():
+        if listed.name == drug:
+            return view.rate_ul_h * 24 * listed.concentration_pg_ml / 10**9
+    return None
+
+
+def _achievable_dose_per_day_ug(view: View) -> Fraction | None:
+    """What the nearest whole number of strokes in 24 h holds of the primary drug."""
+    if view.therapy is None:
+        return None
+    volume_pl = doses.strokes_per_day(view.therapy, view.device) * view.device.stroke_pl
+    return Fraction(volume_pl * view.therapy.drugs[0].concentration_pg_ml, 10**15)
+
+
+def _seconds(at_us: int | None) -> Fraction | None:
+    return None if at_us is None else Fraction(at_us, 10**6)
+
+
+def _sounding(view: View) -> str:
+    return "none" if view.board.sounder.active is None else view.board.sounder.active.name.lower()
+
+
+def _last_refusal(view: View) -> str | None:
+    code = view.status.last_refusal
+    return None if code is ErrorCode.OK else code.name
+
+
+def _number(name: str, read: Callable[[View], Fraction | None]) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.NUMBER, read)
+
+
+def _text(name: str, read: Callable[[View], str | None]) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.TEXT, read)
+
+
+def _truth(name: str, read: Callable[[View], bool]) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.BOOLEAN, read)
+
+
+def _list(name: str, read: Callable[[View], tuple[str, ...]]) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.LIST, read)
+
+
+MEASURES: Final[dict[str, Measure]] = dict(
+    (
+        _number("truth.delivered_ul", lambda v: Fraction(v.board.plant.delivered_pl, 10**6)),
+        _number("truth.reservoir_ul", lambda v: Fraction(v.board.plant.reservoir_pl, 10**6)),
+        _number("truth.flow_ul_h", lambda v: Fraction(v.board.plant.flow_pl_h, 10**6)),
+        _number("truth.rotor_deg", lambda v: Fraction(v.board.plant.rotor_deg)),
+        _number("truth.battery_mah", lambda v: Fraction(v.board.battery.left_nah, 10**6)),
+        _truth("truth.supply_cut", lambda v: not v.board.supply.enabled),
+        _text("pump.mode", lambda v: v.status.mode.name.lower()),
+        _text("pump.program", lambda v: v.status.program.name.lower()),
+        _text("pump.bolus", lambda v: v.status.bolus.name.lower()),
+        _number("pump.bolus_given_ul", lambda v: Fraction(v.status.bolus_given_nl, 1000)),
+        _text("pump.stop_reason", lambda v: stop_reason_name(v.status.stop_reason)),
+        _number("pump.computed_ul", lambda v: Fraction(v.status.computed_nl, 1000)),
+        # No pump of this version has a level sensor.
+        _number("pump.sensed_ul", lambda v: None),
+        _number("pump.rate_ul_h", lambda v: v.rate_ul_h),
+        _number("pump.achievable_dose_per_day_ug", _achievable_dose_per_day_ug),
+        _number("pump.battery_mv", lambda v: Fraction(v.status.battery_mv)),
+        _truth("pump.eri", lambda v: bool(v.status.eri)),
+        _text("pump.eri_date", lambda v: _wall(v.status.eri_wall_s)),
+        _text("pump.eos_date", lambda v: _wall(v.status.eos_wall_s)),
+        _text("pump.refill_due", lambda v: _wall(v.status.refill_due_wall_s)),
+        _text("pump.low_reservoir_date", lambda v: _wall(v.status.low_reservoir_wall_s)),
+        _list("pump.alarms", lambda v: tuple(alarm.code.name for alarm in v.status.alarms)),
+        _list("pump.log", lambda v: v.log),
+        _text("pump.last_refusal", _last_refusal),
+        _text("sound.active", _sounding),
+        _number(
+            "sound.count.critical",
+            lambda v: Fraction(v.board.sounder.starts[TonePattern.CRITICAL]),
+        ),
+        _number(
+            "sound.count.non_critical",
+            lambda v: Fraction(v.board.sounder.starts[TonePattern.NON_CRITICAL]),
+        ),
+        _list("programmer.refusals", lambda v: v.refusals),
+        _number("ledger.violations", lambda v: Fraction(len(v.board.plant.ledger_violations()))),
+    )
+)
+
+FAMILIES: Final[dict[str, Family]] = {
+    "truth.tip_ug.": Family(
+        "drug", Kind.NUMBER, lambda v, drug: Fraction(v.board.plant.tip_pg(drug), 10**6)
+    ),
+    "pump.dose_per_day_ug.": Family("drug", Kind.NUMBER, _dose_per_day_ug),
+    "pump.log_count.": Family("CODE", Kind.NUMBER, lambda v, code: Fraction(v.log.count(code))),
+    "event.first.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.first_us.get(code))),
+    "event.last.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.last_us.get(code))),
+}
+
+LATER: Final = (
+    "pump.lockout_s", "pump.boluses_24h", "programmer.refill_discrepancy_percent",
+    "programmer.warnings", "programmer.bridge_ul", "programmer.bridge_s", "programmer.prime_ul",
+    "invariants.violations",
+)  # fmt: skip
+"""Measures of the format that this version refuses."""
+
+WORDS: Final[dict[str, Collection[str]]] = {
+    "pump.mode": [mode.name.lower() for mode in Mode],
+    "pump.program": [*(kind.name.lower() for kind in ProgramKind), "flex", "periodic"],
+    "pump.bolus": [kind.name.lower() for kind in BolusKind],
+    "sound.active": ["none", "critical", "non_critical"],
+}
+"""The words a text measure can say, where they are few: any other in `is` is a mistake."""

@@ -1,0 +1,216 @@
+"""A scenario file, read and checked: all that `runner` needs, frozen.
+
+Reading checks everything that can be told without running: unknown keys, wrong units, impossible
+values, instants past the end, names of measures, faults, profiles and codes, and therapies that are
+incomplete where they are used. Whatever is wrong is one line `FILE:LINE: message`.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from emulator.devices.fluid import Drug as FluidDrug
+from emulator.devices.plant import BIAS_MAX_PPM, BIAS_MIN_PPM, PlantSetup
+from emulator.profile import Profile, ProfileError
+from protocol.messages import FILL_NOT_TOLD, WALL_EPOCH, Drug, ProgramParameters, Therapy
+from tools import quantity, therapy_file, toml_file
+from tools.quantity import shown
+from tools.scenario import expect, steps
+from tools.scenario.expect import Expectation
+from tools.scenario.steps import Program, Step
+from tools.toml_file import Table
+
+SEED_MAX: Final = 10**18 - 1
+"""Keeps the serial number that is made from it within its field."""
+START: Final = datetime.datetime(2027, 1, 1)
+"""Pump wall clock at t = 0 when a file does not say; any date does."""
+PLANT_KEYS: Final = (
+    "fill", "drugs", "path", "flow_bias_percent", "battery_percent", "implanted",
+)  # fmt: skip
+PLANT_LATER: Final[dict[str, object]] = {
+    "noise_percent": 0, "temperature_c": 37, "pressure_kpa": Decimal("101.325"),
+}  # fmt: skip
+"""Keys of `[plant]` that this version refuses, unless they say what is so anyway."""
+_EPOCH: Final = datetime.datetime.fromisoformat(WALL_EPOCH)
+_WALL_MAX_S: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scenario."""
+
+    name: str
+    profile: Profile
+    seed: int
+    start_wall_s: int
+    """Pump wall clock at t = 0, seconds since 2000-01-01."""
+    implanted_wall_s: int
+    duration_us: int
+    plant: PlantSetup
+    program: ProgramParameters | None
+    """What is programmed at t = 0."""
+    steps: tuple[Step, ...]
+    """In the order in which they are done."""
+    expectations: tuple[Expectation, ...]
+    """In file order."""
+    drugs: tuple[str, ...]
+    """Names of all drugs that occur, in order of appearance."""
+
+
+def load(path: str) -> Scenario:
+    """Return the scenario of a file. Raises FileError."""
+    return read(toml_file.load(path))
+
+
+def read(top: Table) -> Scenario:
+    """Return the scenario of a file's top table. Raises FileError."""
+    top.only(therapy_file.SCENARIO_KEYS)
+    profile = top.take("profile", _profile_reader(Path(top.file).parent))
+    start_wall_s = top.get("start", _wall_s, _since_epoch_s(START))
+    duration_us = top.take("duration", steps.positive_us)
+    instant = _instant_reader(start_wall_s, duration_us, top.values["duration"])
+    written = top.table("therapy")
+    program = None if written is None else therapy_file.read(written).over(None)
+    plan = tuple(
+        sorted((steps.read(item, instant) for item in top.tables("step")), key=lambda s: s.at_us)
+    )
+    programs = [program] if program else []
+    programs += _programs(plan, program.therapy if program else None)
+    plant, implanted_wall_s = _plant(top, profile, program, start_wall_s)
+    drugs = [drug.name for drug in plant.drugs]
+    drugs += [drug.name for one in programs for drug in one.therapy.drugs]
+    drugs = list(dict.fromkeys(drugs))
+    return Scenario(
+        name=top.file,
+        profile=profile,
+        seed=top.get("seed", toml_file.integer(0, SEED_MAX), 1),
+        start_wall_s=start_wall_s,
+        implanted_wall_s=implanted_wall_s,
+        duration_us=duration_us,
+        plant=plant,
+        program=program,
+        steps=plan,
+        expectations=tuple(
+            expect.read(item, instant, duration_us, drugs) for item in top.tables("expect")
+        ),
+        drugs=tuple(drugs),
+    )
+
+
+def _programs(plan: tuple[Step, ...], current: Therapy | None) -> list[ProgramParameters]:
+    """Return what each `program` step asks for, were all of them granted. Raises FileError."""
+    programs = []
+    for step in plan:
+        if isinstance(step, Program):
+            programs.append(step.therapy.over(current))
+            current = programs[-1].therapy
+    return programs
+
+
+def _plant(
+    top: Table, profile: Profile, program: ProgramParameters | None, start_wall_s: int
+) -> tuple[PlantSetup, int]:
+    """Return the physics at t = 0, and when the pump was implanted."""
+    table = top.table("plant") or Table(top.file, top.lines, ("plant",), {})
+    table.only(PLANT_KEYS, PLANT_LATER)
+    capacity_nl = profile.device.capacity_nl
+    told = program is not None and program.fill_nl != FILL_NOT_TOLD
+    default_pl = min(program.fill_nl if program and told else capacity_nl, capacity_nl) * 1000
+    drugs = program.therapy.drugs if program else ()
+    if "drugs" in table:
+        drugs = therapy_file.read_drugs(table)
+    setup = PlantSetup(
+        fill_pl=table.get("fill", _fill_reader(capacity_nl * 1000), default_pl),
+        drugs=fluid(drugs),
+        path=table.get("path", toml_file.choice(_PATHS), "primed"),
+        tubing_pl=profile.device.tubing_nl * 1000,
+        catheter_pl=_catheter_pl(program.therapy) if program else 0,
+        flow_bias_ppm=table.get("flow_bias_percent", _bias_ppm, 0),
+        battery_percent=table.get("battery_percent", toml_file.integer(0, 100), 100),
+        start_wall_s=start_wall_s,
+    )
+    implanted_wall_s = table.get("implanted", _wall_s, start_wall_s)
+    if implanted_wall_s > start_wall_s:
+        raise table.error("implanted: later than start", "implanted")
+    return setup, implanted_wall_s
+
+
+def fluid(drugs: tuple[Drug, ...]) -> tuple[FluidDrug, ...]:
+    """Return prescribed drugs as what is physically dissolved."""
+    return tuple(FluidDrug(drug.name, drug.concentration_pg_ml) for drug in drugs)
+
+
+def _catheter_pl(therapy: Therapy) -> int:
+    """Return the catheter's volume; a part of a picolitre is dropped."""
+    return therapy.catheter_um * therapy.catheter_pl_cm // 10_000
+
+
+def _profile_reader(folder: Path) -> Callable[[object], Profile]:
+    """Return a reader of a profile's name, or of a file's path, from the scenario's folder on."""
+
+    def read_profile(value: object) -> Profile:
+        name = toml_file.text(value)
+        try:
+            return Profile.load(folder / name if name.endswith(".toml") else name)
+        except ProfileError as error:
+            raise ValueError(" ".join(str(error).split())) from None
+
+    return read_profile
+
+
+def _instant_reader(start_wall_s: int, duration_us: int, duration: object) -> Callable[[Any], int]:
+    """Return a reader of `at`: a time since t = 0 or a wall-clock time, both as µs since t = 0."""
+
+    def read_instant(value: object) -> int:
+        if isinstance(value, datetime.datetime):
+            at_us = (_wall_s(value) - start_wall_s) * 10**6
+            if at_us < 0:
+                raise ValueError(f"{value.isoformat()}: before the start of the scenario")
+        else:
+            at_us = quantity.duration_us(value)
+        if at_us > duration_us:
+            raise ValueError(f"{shown(value)}: past the duration of {shown(duration)}")
+        return at_us
+
+    return read_instant
+
+
+def _wall_s(value: object) -> int:
+    moment = toml_file.local_time(value)
+    seconds = _since_epoch_s(moment)
+    if not 0 < seconds <= _WALL_MAX_S:
+        raise ValueError(f"{moment.isoformat()}: the pump's clock runs from 2000 to 2136")
+    return seconds
+
+
+def _since_epoch_s(moment: datetime.datetime) -> int:
+    return (moment - _EPOCH) // datetime.timedelta(seconds=1)
+
+
+def _fill_reader(capacity_pl: int) -> Callable[[object], int]:
+    def read_fill(value: object) -> int:
+        fill_pl = quantity.volume_pl(value)
+        if fill_pl > capacity_pl:
+            held = quantity.exact_text(Fraction(capacity_pl, 10**9))
+            raise ValueError(f"{shown(value)}: the reservoir holds {held} mL")
+        return fill_pl
+
+    return read_fill
+
+
+def _bias_ppm(value: object) -> int:
+    ppm = quantity.number(value) * 10_000
+    if ppm.denominator != 1:
+        raise ValueError(f"{shown(value)}: finer than 0.0001 %")
+    if not BIAS_MIN_PPM <= ppm <= BIAS_MAX_PPM:
+        raise ValueError(f"{shown(value)}: must be above -100 and at most {BIAS_MAX_PPM // 10_000}")
+    return int(ppm)
+
+
+_PATHS: Final[dict[str, Literal["primed", "saline", "empty"]]] = {
+    "primed": "primed", "saline": "saline", "empty": "empty",
+}  # fmt: skip

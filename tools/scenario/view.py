@@ -1,0 +1,82 @@
+"""Everything that measures read, at one instant.
+
+A `View` is made anew for each instant and reads each thing at most once. Reading is not an event:
+it takes no time, is not logged, and the run goes on as if nobody had looked.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Final, TextIO
+
+from emulator.board import EmulatedBoard
+from emulator.trace import Trace
+from protocol.messages import DeviceInfo, Status, Therapy
+from tools.emulated import EmulatedPump
+
+EVENTS_KEPT: Final = 100_000
+"""Events kept for the result: a busy year of them, about 30 MB."""
+_LOG_MAX: Final = 1 << 20
+"""More records than any pump's log holds."""
+PUMP: Final = "pump"
+"""Source of the trace lines that are log records."""
+
+
+class Recorder(Trace):
+    """The trace of a run, which also remembers when the pump first and last logged each code."""
+
+    def __init__(self, sink: TextIO | None = None) -> None:
+        super().__init__(sink, EVENTS_KEPT)
+        self.first_us: dict[str, int] = {}
+        self.last_us: dict[str, int] = {}
+
+    def record(self, t_us: int, source: str, code: str, detail: Mapping[str, int | str]) -> None:
+        """Add one line."""
+        super().record(t_us, source, code, detail)
+        if source == PUMP:
+            self.first_us.setdefault(code, t_us)
+            self.last_us[code] = t_us
+
+
+class View:
+    """A pump and its programmer at one instant."""
+
+    def __init__(self, pump: EmulatedPump, recorder: Recorder, refusals: Sequence[str]) -> None:
+        self._pump = pump
+        self.refusals = tuple(refusals)
+        """Codes of the actions that were refused, oldest first."""
+        self.first_us = recorder.first_us
+        self.last_us = recorder.last_us
+
+    @property
+    def board(self) -> EmulatedBoard:
+        """The physical truth."""
+        return self._pump.board
+
+    @cached_property
+    def status(self) -> Status:
+        """What a status reply would say."""
+        return self._pump.firmware.status()
+
+    @cached_property
+    def device(self) -> DeviceInfo:
+        """What the pump is."""
+        return self._pump.firmware.device()
+
+    @cached_property
+    def therapy(self) -> Therapy | None:
+        """The therapy the pump has, if any."""
+        prescription = self._pump.firmware.prescription()
+        return prescription.therapy if prescription.therapy.drugs else None
+
+    @cached_property
+    def log(self) -> tuple[str, ...]:
+        """Codes of the pump's log, oldest first."""
+        records = self._pump.firmware.log_records(0, _LOG_MAX)
+        return tuple(record.code.name for record in records)
+
+    @property
+    def rate_ul_h(self) -> Fraction:
+        """The rate that the pump gives now."""
+        status = self.status
+        return Fraction(status.rate_numerator_pl, max(1, status.rate_denominator_h) * 10**6)
