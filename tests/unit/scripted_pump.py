@@ -96,6 +96,8 @@ class ScriptedPump:
         self.doses: list[tuple[TxnOp, int]] = []
         self.asked: list[str] = []
         """Requests that reached the pump, by name."""
+        self.plan = 0
+        """What else the preview depends on."""
         self.unplugged = False
         self.mute: Counter[str] = Counter()
         """Name -> how many requests of it get no reply through, however often repeated."""
@@ -218,7 +220,7 @@ class ScriptedPump:
             return Preview(request.txn, state, 0, 0, b"", b"", 0, 0, 0, 0)
         if request.generation != self.status.generation:
             raise Refuse(ErrorCode.GENERATION)
-        known = f"{request.op} {request.parameters.hex()} {self.status.generation}"
+        known = f"{request.op} {request.parameters.hex()} {self.status.generation} {self.plan}"
         digest = hashlib.sha256(known.encode()).digest()[:16]
         self._draft = (request, digest)
         return Preview(

@@ -7,7 +7,7 @@ review is a second opinion on the pump's own preview.
 from fractions import Fraction
 from typing import Final
 
-from protocol.codes import ProgramKind, RateBasis
+from protocol.codes import ProgramKind
 from protocol.messages import DeviceInfo, Status, Therapy
 from tools.therapy_file import flow_pl_h
 
@@ -32,13 +32,10 @@ def mass_pg(volume_pl: Fraction | int, concentration_pg_ml: int) -> Fraction:
     return Fraction(volume_pl) * concentration_pg_ml / PL_PER_ML
 
 
-def volume_pl(basis: RateBasis, amount: int, therapy: Therapy) -> Fraction | None:
-    """Return the volume of a dose; None when it is a mass and no drug is known."""
-    if basis is RateBasis.VOLUME_PL:
-        return Fraction(amount)
-    if not therapy.drugs:
-        return None
-    return Fraction(amount * PL_PER_ML, therapy.drugs[0].concentration_pg_ml)
+def daily_pg(therapy: Therapy, device: DeviceInfo) -> dict[str, Fraction]:
+    """Return the prescribed dose per day of each drug, pg."""
+    volume_pl = basal_pl_h(therapy, device) * 24
+    return {drug.name: mass_pg(volume_pl, drug.concentration_pg_ml) for drug in therapy.drugs}
 
 
 def rate_now_pl_h(status: Status) -> Fraction:

@@ -27,6 +27,8 @@ _MODES: Final = {
     Mode.SAFE_STATE: "SAFE STATE, nothing is delivered",
     Mode.END_OF_SERVICE: "END OF SERVICE, nothing is delivered",
 }
+_STEADY: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
+"""Modes whose rate now is a dose per day."""
 _STOP_REASONS: Final = {
     StopReason.NO_PROGRAM: "no therapy has been programmed",
     StopReason.COMMANDED: "by command",
@@ -41,10 +43,9 @@ _STOP_REASONS: Final = {
 def measures(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
     """Return the `pump.*` measures; `therapy` is None while nothing is prescribed."""
     values = {f"pump.{name}": show(status) for name, show in _MEASURES.items()}
-    rate_pl_h = doses.rate_now_pl_h(status)
-    for drug in therapy.drugs if therapy else ():
-        daily_pg = doses.mass_pg(rate_pl_h * 24, drug.concentration_pg_ml)
-        values[f"pump.dose_per_day_ug.{drug.name}"] = text.number(daily_pg / text.PG_PER_UG)
+    if therapy is not None:
+        for name, daily_pg in doses.daily_pg(therapy, device).items():
+            values[f"pump.dose_per_day_ug.{name}"] = text.number(daily_pg / text.PG_PER_UG)
     values["pump.achievable_dose_per_day_ug"] = _achievable_ug(device, therapy)
     return values
 
@@ -68,11 +69,14 @@ def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
 
 def headline(status: Status, therapy: Therapy | None) -> str:
     """Return what the pump does now, in one line."""
-    line = f"{_mode(status)}, {text.rate(doses.rate_now_pl_h(status))}"
-    if therapy is None or not therapy.drugs or not status.rate_numerator_pl:
+    rate_pl_h = doses.rate_now_pl_h(status)
+    if not rate_pl_h:
+        return _mode(status)
+    line = f"{_mode(status)}, {text.rate(rate_pl_h)}"
+    if therapy is None or status.mode not in _STEADY:
         return line
     drug = therapy.drugs[0]
-    daily_pg = doses.mass_pg(doses.rate_now_pl_h(status) * 24, drug.concentration_pg_ml)
+    daily_pg = doses.mass_pg(rate_pl_h * 24, drug.concentration_pg_ml)
     return f"{line}, {drug.name} {text.mass(daily_pg)}/day"
 
 
@@ -117,7 +121,7 @@ _MEASURES: Final[dict[str, Callable[[Status], Any]]] = {
 
 
 def _achievable_ug(device: DeviceInfo, therapy: Therapy | None) -> int | float | None:
-    if therapy is None or not therapy.drugs:
+    if therapy is None:
         return None
     volume_pl = doses.strokes_per_day(therapy, device) * device.stroke_pl
     daily_pg = doses.mass_pg(volume_pl, therapy.drugs[0].concentration_pg_ml)
@@ -134,12 +138,12 @@ def _mode(status: Status) -> str:
 
 
 def _therapy(status: Status, device: DeviceInfo, therapy: Therapy | None) -> list[tuple[str, str]]:
-    if therapy is None or not therapy.drugs:
+    if therapy is None:
         return [("Therapy", "none programmed")]
     rows = [("Therapy", _word(status.program).replace("_", " "))]
-    daily_pl = doses.basal_pl_h(therapy, device) * 24
+    daily_pg = doses.daily_pg(therapy, device)
     for drug in therapy.drugs:
-        dose = text.mass(doses.mass_pg(daily_pl, drug.concentration_pg_ml))
+        dose = text.mass(daily_pg[drug.name])
         concentration = text.concentration(drug.concentration_pg_ml)
         rows.append(("Drug", f"{drug.name} {concentration}, prescribed {dose}/day"))
     return rows

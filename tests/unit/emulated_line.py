@@ -1,0 +1,32 @@
+"""The real controller on an emulated board, at the other end of an in-memory line."""
+
+from emulator.devices.plant import PlantSetup
+from emulator.profile import Profile
+from protocol.messages import Drug
+from tools.emulated import build_pump
+from tools.scenario.transport import WorldTransport
+
+START_WALL_S = 852_368_400
+"""2027-01-04T09:00:00."""
+FILL_PL = 40 * 10**9
+DAY_US = 86_400_000_000
+
+
+class EmulatedLine(WorldTransport):
+    """A full rotor-40, just powered on; time passes when a test says so."""
+
+    def __init__(self) -> None:
+        setup = PlantSetup(fill_pl=FILL_PL, drugs=(Drug("baclofen", 2_000_000_000),))
+        self.pump = build_pump(Profile.load("rotor-40"), setup, 1, START_WALL_S)
+        self.pump.board.power_on()
+        super().__init__(self.pump)
+        self.pass_time(0)
+
+    def pass_time(self, duration_us: int) -> None:
+        world = self.pump.world
+        world.run_until(world.now_us + duration_us)
+
+    @property
+    def delivered_ul(self) -> int:
+        """What has physically left the reservoir."""
+        return (FILL_PL - self.pump.board.plant.reservoir_pl) // 10**6
