@@ -4,8 +4,10 @@ Everything that is sent is shown, and what follows from it: rates both ways, the
 each drug, and the dose that whole strokes can achieve.
 """
 
+import textwrap
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import chain, repeat, zip_longest
 from typing import Final, NamedTuple
 
 from protocol.codes import ProgramKind, RateBasis, RatePer
@@ -15,8 +17,8 @@ from tools.programmer import format as text
 
 ABSENT: Final = "-"
 CHANGED: Final = "*"
-COLUMN_MAX: Final = 34
-"""Widest value column: name, two of them and the mark stay within 100 characters."""
+COLUMN_MAX: Final = 32
+"""Widest value column, longer values take a second line: with the longest drug name 99 in all."""
 
 
 class View(NamedTuple):
@@ -67,11 +69,17 @@ def table(rows: list[Line]) -> str:
     left = min(COLUMN_MAX, max(len(row.current) for row in (head, *rows)))
     out = [f"  {head.name:<{name}}  {head.current:<{left}}  {head.pending}"]
     for row in rows:
-        mark = CHANGED if row.changed else " "
-        out.append(f"{mark} {row.name:<{name}}  {row.current:<{left}}  {row.pending}".rstrip())
+        cells = zip_longest(_wrapped(row.current), _wrapped(row.pending), fillvalue="")
+        labels = chain([(CHANGED if row.changed else " ", row.name)], repeat((" ", "")))
+        for (mark, label), (current, pending) in zip(labels, cells, strict=False):
+            out.append(f"{mark} {label:<{name}}  {current:<{left}}  {pending}".rstrip())
     changed = sum(row.changed for row in rows)
     out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
     return "\n".join(out)
+
+
+def _wrapped(value: str) -> list[str]:
+    return textwrap.wrap(value, COLUMN_MAX)
 
 
 def _settings(view: View, device: DeviceInfo) -> dict[str, str]:
