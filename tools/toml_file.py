@@ -42,9 +42,12 @@ class Place:
     file: str
     line: int
 
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
     def error(self, message: str) -> FileError:
         """Return the error for this place."""
-        return FileError(f"{self.file}:{self.line}: {message}")
+        return FileError(f"{self}: {message}")
 
 
 @dataclass(frozen=True, slots=True)

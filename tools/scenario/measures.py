@@ -101,11 +101,9 @@ def _wall(wall_s: int) -> str | None:
 
 
 def _dose_per_day_ug(view: View, drug: str) -> Fraction | None:
-    """What the rate of now gives of a drug; absent when it is not in the therapy."""
-    for listed in view.therapy.drugs if view.therapy else ():
-        if listed.name == drug:
-            return view.rate_ul_h * 24 * listed.concentration_pg_ml / 10**9
-    return None
+    """The prescribed dose of a drug; absent when it is not in the therapy."""
+    daily_pg = doses.daily_pg(view.therapy, view.device) if view.therapy else {}
+    return daily_pg[drug] / 10**6 if drug in daily_pg else None
 
 
 def _achievable_dose_per_day_ug(view: View) -> Fraction | None:

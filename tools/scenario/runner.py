@@ -37,7 +37,7 @@ from tools.toml_file import FileError
 
 _NO_DETAIL: Final = Refusal(0, 0, 0)
 Sampler = Callable[[View, int], None]
-"""Is shown the pump at regular instants (µs since t = 0); must not touch it."""
+"""Is shown the pump at regular instants (µs since t = 0) and at steps; must not touch it."""
 
 
 class RunError(Exception):
@@ -112,7 +112,7 @@ def run(
         scenario: what to run.
         seed: in place of the file's own.
         sink: takes the trace, one JSON line per event.
-        sampler: is shown the pump every `sample_us`; the trace is the same with and without it.
+        sampler: is shown the pump every `sample_us` and at each step; the trace is the same with and without it.
         sample_us: from one sample to the next, > 0 when there is a sampler.
     """
     began = time.monotonic()
@@ -183,6 +183,7 @@ class Run:
                 if step.at_us == at_us:
                     self.do(step)
             view = self.view()
+            self._sample(view, at_us)
             for index, expectation in enumerate(self._scenario.expectations):
                 if expectation.at_us == at_us:
                     actual = expectation.measure.read(view)
@@ -202,11 +203,15 @@ class Run:
 
     def _advance(self, to_us: int) -> None:
         """Let time run; it may be there already, when a programmer had to wait for the link."""
-        while self._sampler is not None and self._next_sample_us <= to_us:
+        while self._sampler is not None and self._next_sample_us < to_us:
             self._world.run_until(max(self._next_sample_us, self._world.now_us))
-            self._sampler(self.view(), self._next_sample_us)
+            self._sample(self.view(), self._next_sample_us)
             self._next_sample_us += self._sample_us
         self._world.run_until(max(to_us, self._world.now_us))
+
+    def _sample(self, view: View, at_us: int) -> None:
+        if self._sampler is not None:
+            self._sampler(view, at_us)
 
     # --- the clinician --------------------------------------------------------------------------
 
