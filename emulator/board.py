@@ -12,6 +12,8 @@ What survives what:
 | encoder count | no | yes |
 | flash, wall clock, rotor, fluid, charge | no | no |
 
+A power cut is one of the controller's side: the battery goes on giving its rest current.
+
 Without an installed controller the board is driven by `wait_for_interrupt`, as on a bench.
 """
 
