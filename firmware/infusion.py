@@ -74,7 +74,9 @@ class Infusion:
         if self.bolus_running:
             assert self.bolus is not None
             return min(self.bolus.end_us, self.stall.due_us(bolus=True))
-        return NEVER_US if self.modes.mode is Mode.STALLED else self.stall.due_us(bolus=False)
+        if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
+            return self.stall.due_us(bolus=False)
+        return NEVER_US
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""

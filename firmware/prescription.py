@@ -23,6 +23,7 @@ from protocol.messages import Therapy
 
 _HEADER_BYTES: Final = 6
 """Length u16, CRC-32C u32 of the body."""
+_BLANK: Final = bytes([0xFF]) * _HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,13 @@ class PrescriptionStore:
         assert stored is not None
         if len(good) == 2:
             return stored, Health.GOOD
-        other = copies[1 - self._live]
+        cut_short = copies[1 - self._live] is not None or self._unfinished(1 - self._live)
         self._write(1 - self._live, stored, None)
-        # A good copy of another generation is a commit that power cut short, not damage.
-        return stored, Health.GOOD if other is not None else Health.REPAIRED
+        return stored, Health.GOOD if cut_short else Health.REPAIRED
+
+    def _unfinished(self, copy: int) -> bool:
+        """A write that a power cut ended, not damage: the header, written last, is blank."""
+        return self._queue.read(PRESCRIPTION_COPIES[copy], _HEADER_BYTES) == _BLANK
 
     def stage(self, stored: Stored, done: Callable[[bool], None]) -> None:
         """Write a new generation beside the one that counts."""
@@ -84,8 +88,19 @@ class PrescriptionStore:
     def _write(self, copy: int, stored: Stored, done: Callable[[bool], None] | None) -> None:
         body = codec.encode(stored)
         header = len(body).to_bytes(2, "little") + crc32c(body).to_bytes(4, "little")
+        body_ok = False
+
+        def body_written(ok: bool) -> None:
+            nonlocal body_ok
+            body_ok = ok
+
+        def header_written(ok: bool) -> None:
+            if done is not None:
+                done(ok and body_ok)
+
         self._queue.erase(PRESCRIPTION_COPIES[copy])
-        self._queue.program(PRESCRIPTION_COPIES[copy], header + body, done)
+        self._queue.program(PRESCRIPTION_COPIES[copy] + _HEADER_BYTES, body, body_written)
+        self._queue.program(PRESCRIPTION_COPIES[copy], header, header_written)
 
     def _read(self, address: int) -> Stored | None:
         header = self._queue.read(address, _HEADER_BYTES)

@@ -95,6 +95,12 @@ class FlashMemory:
         self._done.cancel()
         self._pending = None
 
+    def flip_bit(self, address: int, bit: int) -> None:
+        """Turn one bit over, as age or radiation would; 0 <= bit <= 7."""
+        sector, offset = divmod(address, SECTOR_BYTES)
+        content = self._sectors.setdefault(sector, bytearray(b"\xff" * SECTOR_BYTES))
+        content[offset] ^= 1 << bit
+
     def save(self) -> dict[str, Any]:
         """Return the content and the wear, fit for JSON. Nothing may be under way."""
         if self._pending is not None:

@@ -170,6 +170,13 @@ class Nurse:
             raise Refusals(code, codec.decode(Refusal, data))
         return codec.decode(operation.response, data)
 
+    def send(self, name: str, body: Message) -> None:
+        """Put a request on the line and let nothing happen yet. The answer is given up."""
+        payload = encode_request(BY_NAME[name], 1, body)
+        self.link.request(FrameType.REQ, self.channel, payload, self.world.now_us)
+        self.board.link.host_write(self.link.outgoing())
+        self.link = Initiator()
+
     # --- transactions ---
 
     def prepare(self, op: TxnOp, parameters: Message, **over: Any) -> Preview:
