@@ -25,6 +25,8 @@ LOOKAHEAD_US: Final = 600_000_000
 """Longest batch: 10 min."""
 INTERVAL_MIN_US: Final = 1_000
 """Shortest interval the pacing timer takes (`hal.Motor.dispense`)."""
+HISTORY_US: Final = 3_600_000_000
+"""How far back the rotor's position is remembered: one hour."""
 _HISTORY_MAX: Final = 512
 """Motions remembered: more than an hour of 40-stroke batches at 24 mL/day, the fastest."""
 NEVER: Final = 1 << 90
@@ -217,7 +219,7 @@ class Motor:
         return self.motion.position_at(self._world.now_us)
 
     def position_before(self, t_us: int) -> int:
-        """Rotor position at an instant of the past, as far back as the history goes."""
+        """Rotor position at an instant of the past hour, as far back as is remembered."""
         for motion in reversed(self._history):
             if motion.from_us <= t_us:
                 return motion.position_at(t_us)
@@ -244,12 +246,11 @@ class Motor:
 
     def restore(self, state: dict[str, int]) -> None:
         """Be where `save` found the rotor, idle."""
-        self._history.clear()
-        self._begin(
-            self.motion._replace(
-                from_us=self._world.now_us, position=state["position"], drawn=state["drawn"]
-            )
+        motion = self.motion._replace(
+            from_us=self._world.now_us, position=state["position"], drawn=state["drawn"]
         )
+        self._history = deque([motion], _HISTORY_MAX)
+        self._begin(motion)
 
     # Inside
 
@@ -271,7 +272,10 @@ class Motor:
 
     def _begin(self, motion: Motion) -> None:
         self.motion = motion
-        self._history.append(motion)
+        history = self._history
+        history.append(motion)
+        while history[1].from_us < motion.from_us - HISTORY_US:
+            history.popleft()
         if self._limit_position != NEVER:
             self._plan_limit()
         if motion.drawn + motion.strokes * STROKE - motion.mark > self._drawn_limit:

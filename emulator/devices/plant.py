@@ -12,11 +12,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from emulator.devices.catheter import FluidPath
 from emulator.devices.fluid import Drug, masses_pg
-from emulator.devices.motor import STROKE, Motor
+from emulator.devices.motor import HISTORY_US, STROKE, Motor
 from emulator.devices.reservoir import Reservoir
 from emulator.world import World
 
-HOUR_US: Final = 3_600_000_000
 _PPM: Final = 1_000_000
 _FILLS_MAX: Final = 16
 """Fills remembered for looks into the past hour; nobody fills a pump more often."""
@@ -134,7 +133,7 @@ class Plant:
     @property
     def flow_pl_h(self) -> int:
         """Volume that left the pump in the trailing hour, or as far back as is remembered."""
-        before = self._motor.position_before(self._world.now_us - HOUR_US)
+        before = self._motor.position_before(self._world.now_us - HISTORY_US)
         return self.delivered_pl - self._delivered_at(before)
 
     @property

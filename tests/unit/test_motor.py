@@ -211,3 +211,24 @@ def test_a_restored_rotor_is_where_it_was_and_idle() -> None:
     _, other, _ = bare_motor()
     other.restore(motor.save())
     assert (other.position(), other.drawn(), other.running) == (2_500_000, 2_500_000, False)
+
+
+def test_a_restored_rotor_remembers_nothing_from_before() -> None:
+    world, motor, _ = bare_motor()
+    motor.set_power(True)
+    motor.dispense(4, 1_000_000)
+    world.run_until(4_000_000)
+    other_world, other, _ = bare_motor()
+    other_world.resume_at(world.now_us)
+    other.restore(motor.save())
+    assert other.position_before(0) == 4 * STROKE
+
+
+def test_what_is_remembered_is_bounded_by_an_hour() -> None:
+    world, motor, _ = bare_motor()
+    motor.set_power(True)
+    for _ in range(600):
+        motor.dispense(1, 60_000_000)
+        world.run_until(world.now_us + 60_000_000)
+    assert 60 <= len(motor._history) <= 63
+    assert motor.position_before(world.now_us - 3_600_000_000) == 540 * STROKE
