@@ -91,3 +91,7 @@ def versions() -> str:
     lines += [f"{name} {version(name)}" for name in DISTRIBUTIONS]
     lines[-1] += f" ({crc.backend()})"
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ import pytest
 from emulated_line import DAY_US, EmulatedLine
 from scripted_pump import ScriptedPump
 
-from protocol.codes import Mode
+from protocol.codes import Code, Mode
 from tools.programmer import command, console
 from tools.programmer.errors import NoLink
 
@@ -309,6 +309,29 @@ def test_json_status_has_the_measures_of_scenarios(
     assert values["pump.stop_reason"] is None
 
 
+def test_json_may_stand_after_the_action(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "--json") == 0
+    assert result(capsys)["pump.mode"] == "stopped"
+
+
+def test_over_a_line_with_an_error_in_a_thousand_bits_each_command_acts_once(
+    run: Run, line: EmulatedLine, therapy: str
+) -> None:
+    line.pump.board.link.set_noise(1_000_000)
+    assert run("program", therapy, "--yes") == 0
+    for _ in range(5):
+        before_nl = line.pump.firmware.status().delivered_nl
+        assert run("bolus", "10uL", "--over", "1min", "--yes", "--again") == 0
+        line.pass_time(60_000_000)
+        status = line.pump.firmware.status()
+        assert 10_000 <= status.delivered_nl - before_nl <= 11_000
+    assert run("stop") == 0
+    codes = [record.code for record in line.pump.firmware.log_records(0, 255)]
+    assert (codes.count(Code.PROGRAM_COMMITTED), codes.count(Code.BOLUS_STARTED)) == (1, 5)
+    statistics = line.pump.firmware._telemetry.link.statistics
+    assert statistics.duplicates, "the noise has tested nothing"
+
+
 def test_json_carries_a_refusal_too(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--json", "resume", "--yes") == 3
     values = result(capsys)
@@ -350,3 +373,23 @@ def test_a_line_that_dies_with_the_commit_is_exit_code_5_and_shown_next_time(
     assert shown["op"] == "BOLUS"
     assert shown["outcome"] == "done, 10 uL of 10 uL given"
     assert line.pump.firmware.status().bolus_given_nl == 10_000
+
+
+# --- the bar ------------------------------------------------------------------------------------
+
+
+def test_a_long_transfer_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for terminal, expected in (
+        (Person(), "log [###############...............] 100/200"),
+        (io.StringIO(), ""),
+    ):
+        monkeypatch.setattr("sys.stderr", terminal)
+        now_s = [0.0]
+        bar = console.Progress("log", 200, lambda now_s=now_s: now_s[0])
+        bar.at(50)
+        assert terminal.getvalue() == "", "a short transfer shows none"
+        now_s[0] = 1.0
+        bar.at(100)
+        assert expected in terminal.getvalue()
+        bar.end()
+        assert terminal.getvalue().endswith("\x1b[K" if expected else "")

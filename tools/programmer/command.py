@@ -62,6 +62,10 @@ def _add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     log.add_argument("--first", type=_record, default=0, metavar="N", help="from record N on")
     for asking in (program, bolus, resume, refill, clear):
         asking.add_argument("--yes", action="store_true", help="do not ask")
+    for command in commands.choices.values():  # people write it in either place
+        command.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
 
 
 def main(args: argparse.Namespace) -> int:

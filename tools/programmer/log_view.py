@@ -14,7 +14,7 @@ from protocol.messages import LogRecord
 from protocol.operations import BY_OPCODE
 from tools.programmer import format as text
 
-HEAD: Final = f"{'#':>6}  {'wall time':<19}  {'boot':>5}  {'up':>14}  {'code':<20}  details"
+HEAD: Final = f"{'#':>6}  {'wall time':<19}  {'boot':>5}  {'up':>19}  {'code':<20}  details"
 
 Show = Callable[[int], str]
 
@@ -82,9 +82,9 @@ def details(record: LogRecord) -> str:
 def line(record: LogRecord) -> str:
     """Return one record as a line of the table."""
     wall = (text.date(record.wall_s) or "-").replace("T", " ")
-    up_s = text.decimal(Fraction(record.tick_us, 10**6), 3)
+    up_s = text.decimal(Fraction(record.tick_us, 10**6), 6)
     return (
-        f"{record.seq:>6}  {wall:<19}  {record.boot_id:>5}  {up_s + ' s':>14}  "
+        f"{record.seq:>6}  {wall:<19}  {record.boot_id:>5}  {up_s + ' s':>19}  "
         f"{record.code.name:<20}  {details(record)}"
     ).rstrip()
 
