@@ -105,7 +105,8 @@ class Table:
         """Return the tables of a list of tables; none when it is not there. Raises FileError."""
         items = self.values.get(key, [])
         if not isinstance(items, list):
-            raise self.error(f"{key}: a list of tables is needed, not {shown(items)}", key)
+            found = shown(items)
+            raise self.error(f"{key}: a list of tables is needed, not {found}: [[{key}]]", key)
         return [self._child((*self.path, key, i), item, key) for i, item in enumerate(items)]
 
     def _child(self, path: Path, value: object, key: str) -> "Table":
@@ -183,7 +184,7 @@ def choice(options: Mapping[str, T], later: Collection[str] = ()) -> Callable[[o
             return options[value]
         if isinstance(value, str) and value in later:
             raise ValueError(f"{shown(value)}: {NOT_YET}")
-        near = suggestion(value, options) if isinstance(value, str) else ""
+        near = closest(value, options) if isinstance(value, str) else ""
         raise ValueError(f"{shown(value)}: not one of {', '.join(options)}{near}")
 
     return read
@@ -200,12 +201,16 @@ def local_time(value: object) -> datetime.datetime:
     return value
 
 
-def suggestion(word: str, known: Collection[str]) -> str:
-    """Return `; did you mean "x"?` for the closest known word, or the short list of them."""
+def closest(word: str, known: Collection[str]) -> str:
+    """Return `; did you mean "x"?` for the closest known word, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f"; known are {', '.join(known)}" if len(known) <= 8 else ""
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    """Return `closest`, or, without a close one, the known words where they are few."""
+    few = f"; known are {', '.join(known)}" if 0 < len(known) <= 8 else ""
+    return closest(word, known) or few
 
 
 def _decimal(digits: str) -> Decimal:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tools.scenario.model import Scenario
-    from tools.scenario.runner import Outcome, Result
+    from tools.scenario.result import Outcome, Result
 
 PASSED: Final = 0
 FAILED: Final = 1

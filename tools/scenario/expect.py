@@ -20,6 +20,9 @@ from tools.toml_file import Place, Table, suggestion
 
 COMPARATORS: Final = ("equals", "min", "max", "contains", "lacks", "is")
 NULL: Final = "null"
+NO_LINK: Final = "NO_LINK"
+UNCERTAIN: Final = "UNCERTAIN"
+"""What `programmer.refusals` says of an act that met no answer; UNCERTAIN: it may be done."""
 _KINDS: Final = {
     "equals": (Kind.NUMBER, Kind.LIST),
     "min": (Kind.NUMBER,),
@@ -207,9 +210,7 @@ _SIGNS: Final = {
     "is": "is ",
 }  # fmt: skip
 
-NO_ANSWER: Final = ("NO_LINK", "UNCERTAIN")
-"""What `programmer.refusals` says of an action that met no answer."""
 ITEMS: Final = (
-    *(code.name for code in Code), *(code.name for code in ErrorCode), *NO_ANSWER,
+    *(code.name for code in Code), *(code.name for code in ErrorCode), NO_LINK, UNCERTAIN,
 )  # fmt: skip
 """Every code that a list measure can hold."""

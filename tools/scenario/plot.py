@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from protocol.codes import Mode
 from tools.scenario.model import Scenario
-from tools.scenario.runner import Result
+from tools.scenario.result import Result
 from tools.scenario.view import View
 from tools.toml_file import FileError
 
@@ -157,9 +157,7 @@ class Plot:
         """Return (start, width) of each run of samples at which something held."""
         spans: list[tuple[float, float]] = []
         times = self._times()
-        for time, until, holds, before in zip(
-            times, times[1:], held, [False, *held], strict=False
-        ):
+        for time, until, holds, before in zip(times, times[1:], held, [False, *held], strict=False):
             if holds and before:
                 spans[-1] = (spans[-1][0], until - spans[-1][0])
             elif holds:
