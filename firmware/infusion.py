@@ -78,6 +78,11 @@ class Infusion:
             return self.stall.due_us(bolus=False)
         return NEVER_US
 
+    @property
+    def _basal_paused(self) -> bool:
+        """True when a bolus takes the basal's place."""
+        return self.stored is not None and self.stored.therapy.bolus_basal is BolusBasal.PAUSE
+
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
         if self._journal.durable.minimum_rate or self.stored is None:
@@ -112,6 +117,8 @@ class Infusion:
         if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
             return
         self._cut_bolus(Code.STOPPED)
+        # A pump that is told to stand still cannot be said to stall.
+        self._alarms.end(Code.MOTOR_STALL)
         durable.stop_reason = reason
         self.modes.dispatch(Event.STOP)
         self._log.append(Code.STOPPED, reason)
@@ -146,15 +153,13 @@ class Infusion:
 
     def start_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
         """Begin a bolus that was checked and committed."""
-        assert self.stored is not None
         self.bolus = Bolus(
             kind, txn, plan.strokes, self._config.stroke_pl, plan.flow, now_us,
             now_us + plan.duration_us, self.delivery.accounted(),
         )  # fmt: skip
-        paused = self.stored.therapy.bolus_basal is BolusBasal.PAUSE
         self.modes.dispatch(Event.START_BOLUS)
         self._log.append(Code.BOLUS_STARTED, self.bolus.total_pl // 1000, kind)
-        basal = ZERO if paused else self.basal_flow()
+        basal = ZERO if self._basal_paused else self.basal_flow()
         self.delivery.change(plus(basal, plan.flow), now_us)
 
     def resume_from_boot(self, now_us: int) -> None:
@@ -226,6 +231,26 @@ class Infusion:
             else:
                 self._alarms.end(code)
         self._to_threshold = self.reservoir.strokes_to_threshold(accounted)
+
+    def low_at_us(self, now_us: int) -> int | None:
+        """Return when (boot time) the low-reservoir volume will be reached.
+
+        None while nothing flows, or when it has been reached. Exact; while a bolus runs, which is
+        taken to be given in full, to two strokes of the basal.
+        """
+        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self._journal.durable.accounted)
+        if not strokes or not self.delivery.flow.numerator:
+            return None
+        bolus = self.bolus
+        if bolus is None or not bolus.running:
+            return self.delivery.due_us(strokes)
+        basal = self.basal_flow()
+        accounted = self.delivery.accounted()
+        bolus.settle(accounted, now_us)
+        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, accounted)
+        left_pl = (strokes - bolus.total_strokes + bolus.given_strokes) * bolus.stroke_pl
+        from_us = bolus.end_us if self._basal_paused else now_us
+        return from_us + max(0, left_pl) * basal.denominator // basal.numerator
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -90,15 +90,11 @@ class StatusReport:
         )
 
     def _low_wall_s(self, now_us: int) -> int:
-        """When the reserve will be reached at the present flow; 0: reached, or nothing flows."""
-        infusion = self._infusion
-        strokes = infusion.reservoir.strokes_to(
-            infusion.reservoir.low_pl, self._journal.durable.accounted
-        )
-        if not strokes or not infusion.delivery.pacer.flow.numerator:
+        """When the reserve will be reached; 0: reached, or nothing flows."""
+        low_us = self._infusion.low_at_us(now_us)
+        if low_us is None:
             return 0
-        ahead_us = infusion.delivery.due_us(strokes) - now_us
-        return min(self._board.rtc.now_s() + ahead_us // _US_PER_S, 0xFFFFFFFF)
+        return min(self._board.rtc.now_s() + (low_us - now_us) // _US_PER_S, 0xFFFFFFFF)
 
     def device(self) -> DeviceInfo:
         """Return what the pump is."""

@@ -72,6 +72,28 @@ def test_the_low_reservoir_date_does_not_move_while_a_batch_runs() -> None:
     assert dates == {852_454_800 + 21_888_000}
 
 
+def test_a_running_bolus_brings_the_low_reservoir_date_forward_by_its_volume() -> None:
+    nurse = programmed()
+    nurse.run(HOUR_US)
+    before_s = nurse.status.low_reservoir_wall_s
+    nurse.bolus(150_000, HOUR_US)
+    for _ in range(5):
+        assert abs(nurse.status.low_reservoir_wall_s - (before_s - 86_400)) <= 288
+        nurse.run(17 * MINUTE_US)
+
+
+def test_a_pump_stopped_while_stalled_can_have_its_alarm_cleared() -> None:
+    nurse = programmed()
+    nurse.board.faults.inject("magnet_field", {}, None)
+    nurse.run(HOUR_US)
+    nurse.stop()
+    nurse.clear(Code.MOTOR_STALL)
+    assert nurse.alarms == {}
+    nurse.resume()
+    nurse.run(HOUR_US)
+    assert nurse.alarms == {Code.MOTOR_STALL: True}
+
+
 def test_refill_ends_low_and_empty_and_resume_delivers_again() -> None:
     nurse = programmed()
     nurse.run(270 * DAY_US)
