@@ -1,0 +1,44 @@
+"""docs/alarms.md: the alarm table."""
+
+from emulator.profile import Profile, names
+from firmware.alarms import ALARMS, Priority
+
+_MINUTE_US = 60_000_000
+
+
+def render() -> str:
+    """Return the page."""
+    lines = [
+        "# Alarms",
+        "",
+        "Generated from `firmware/alarms.py` and the profiles by `itpump docs`. Do not edit.",
+        "",
+        "The highest priority sounds; the others stay listed in order of occurrence. A latched",
+        "alarm ends only when its condition is false and a clinician has cleared it.",
+        "",
+        "| code | number | priority | condition | action | latches | boluses while it stands |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for code, alarm in ALARMS.items():
+        latches = "yes" if alarm.latches else "no"
+        lines.append(
+            f"| `{code.name}` | {code.value} | {alarm.priority.name} | {alarm.condition} "
+            f"| {alarm.action} | {latches} | {alarm.boluses.value} |"
+        )
+    lines += [
+        "",
+        f"{Priority.HIGH.name} and {Priority.MEDIUM.name} sound the critical tone (3 s two-tone), "
+        f"{Priority.LOW.name} the non-critical one (1 s single tone).",
+        "",
+        "| profile | critical tone every | non-critical tone every | stall: basal | stall: bolus |",
+        "|---|---|---|---|---|",
+    ]
+    for name in names():
+        device = Profile.load(name).device
+        lines.append(
+            f"| `{name}` | {device.critical_interval_us // _MINUTE_US} min "
+            f"| {device.non_critical_interval_us // _MINUTE_US} min "
+            f"| {device.stall_strokes} strokes and {device.stall_us // _MINUTE_US} min "
+            f"| {device.bolus_stall_strokes} strokes or {device.bolus_stall_us // 1_000_000} s |"
+        )
+    return "\n".join([*lines, ""])
