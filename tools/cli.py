@@ -29,7 +29,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "simulate": Command("tools.scenario.command", "run a scenario in virtual time"),
     "programmer": Command("tools.programmer.command", "talk to a pump as its clinician"),
     "bench": Command("tools.bench", "control a running emulator over its bench socket"),
-    "perf": Command("tools.perf", "measure speed against its references"),
+    "perf": Command("tools.perf.command", "measure speed against its references"),
     "docs": Command("tools.docs.command", "write the pages that are made from tables"),
 }
 

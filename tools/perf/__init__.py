@@ -1,0 +1,1 @@
+"""`itpump perf`: how fast this is, against references measured in the same run."""
