@@ -6,6 +6,7 @@ is one 32-bit word.
 """
 
 import enum
+from typing import Final
 
 
 class Code(enum.IntEnum):
@@ -36,6 +37,24 @@ class Code(enum.IntEnum):
     ALARM_ACKNOWLEDGED = 79
     ALARM_CLEARED = 80
     REFUSED = 81
+
+
+LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
+    Code.RESET: ("cause: 0 power on, 1 watchdog, 2 low voltage, 3 commanded", "strokes uncertain"),
+    Code.PROGRAM_COMMITTED: ("generation", ""),
+    Code.BOLUS_STARTED: ("volume, nL", "BolusKind"),
+    Code.BOLUS_DONE: ("volume given, nL", ""),
+    Code.BOLUS_ENDED_EARLY: ("volume given, nL", "why: code of this table"),
+    Code.BOLUS_REFUSED: ("error code", "opcode"),
+    Code.STOPPED: ("StopReason", ""),
+    Code.STALL: ("strokes commanded but not seen", ""),
+    Code.REFILLED: ("volume injected, nL", ""),
+    Code.ALARM_RAISED: ("alarm: code of this table", ""),
+    Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
+    Code.ALARM_CLEARED: ("alarm: code of this table", ""),
+    Code.REFUSED: ("error code", "opcode"),
+}
+"""What `LogRecord.a` and `.b` hold; 0 where nothing is said."""
 
 
 class Mode(enum.IntEnum):
