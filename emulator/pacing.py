@@ -122,6 +122,7 @@ class ClientWatch:
         self._to_client = Deframer()
         self._pending_since_us: int | None = None
         self._undrained_since_us: int | None = None
+        self._deaf = False
         self._session: int | None = None
         self._heard_world_us = 0
 
@@ -147,13 +148,15 @@ class ClientWatch:
         for frame in self._to_client.feed(data, host_us):
             if frame.type not in _UNASKED and self._pending_since_us is not None:
                 self._pending_since_us = None
-                self._undrained_since_us = host_us
+                if not self._deaf:
+                    self._undrained_since_us = host_us
             self._heard(frame, world_us)
             self._follow_session(frame)
 
     def drained(self) -> None:
         """Note that the port has taken all that the pump sent."""
         self._undrained_since_us = None
+        self._deaf = False
 
     def pump_restarted(self) -> None:
         """Note a reset or power cut: sessions and pending requests are gone."""
@@ -175,6 +178,7 @@ class ClientWatch:
             self._pending_since_us = None
         if _older(self._undrained_since_us, host_us):
             self._undrained_since_us = None
+            self._deaf = True  # one that asks and never reads must not stop time for good
         if world_us - self._heard_world_us > SESSION_IDLE_US:
             self._session = None
 

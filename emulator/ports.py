@@ -12,6 +12,7 @@ descriptor is ready.
 import contextlib
 import os
 import re
+import select
 import selectors
 import socket
 import stat
@@ -27,6 +28,8 @@ BUFFER_BYTES: Final = 65536
 """Longest backlog toward the client: 128 full frames, four times the largest bulk window."""
 STALL_US: Final = 1_000_000
 """Host time without progress after which the backlog is dropped; above any round trip."""
+
+_LEFT: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class PortError(Exception):
@@ -59,7 +62,7 @@ class Port(Protocol):
         ...
 
     def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when nothing is left over."""
+        """Write what the kernel takes; True when it has taken everything, and dropped nothing."""
         ...
 
     def close(self) -> None:
@@ -78,6 +81,7 @@ class _Line:
         self._ready = ready
         self._backlog = bytearray()
         self._waiting = False
+        self._stalled = False
         self._progress_us = 0
         selector.register(fd, selectors.EVENT_READ, ready)
 
@@ -92,11 +96,10 @@ class _Line:
         self.flush(host_us)
 
     def flush(self, host_us: int) -> bool:
-        if not self._backlog and not self._waiting:
-            return True
-        self._write(host_us)
-        self._wait(bool(self._backlog))
-        return not self._backlog
+        if self._backlog:
+            self._write(host_us)
+            self._wait(bool(self._backlog))
+        return not self._backlog and not self._stalled
 
     def _write(self, host_us: int) -> None:
         try:
@@ -104,9 +107,11 @@ class _Line:
         except BlockingIOError:
             if host_us - self._progress_us > STALL_US:
                 self._backlog.clear()
+                self._stalled = True
         except OSError:  # the other end is gone
             self._backlog.clear()
         else:
+            self._stalled = False
             self._progress_us = host_us
             del self._backlog[:written]
 
@@ -171,7 +176,7 @@ class PtyPort:
             self._line.send(data, host_us)
 
     def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when nothing is left over."""
+        """Write what the kernel takes; True when it has taken everything."""
         return self._line is None or self._line.flush(host_us)
 
     def close(self) -> None:
@@ -265,7 +270,7 @@ class TcpPort:
             self._client[1].send(data, host_us)
 
     def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when nothing is left over."""
+        """Write what the kernel takes; True when it has taken everything."""
         return self._client is None or self._client[1].flush(host_us)
 
     def close(self) -> None:
@@ -276,9 +281,10 @@ class TcpPort:
     def _accept(self, selector: selectors.BaseSelector, ready: Callable[[], None]) -> None:
         with contextlib.suppress(OSError):
             client, _ = self._listener.accept()
-            if self._client is not None:
+            if self._client is not None and not _has_left(self._client[0]):
                 client.close()
                 return
+            self._drop_client()
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._client = (client, _Line(client.fileno(), selector, ready))
@@ -289,6 +295,13 @@ class TcpPort:
             self._client = None
             line.detach()
             client.close()
+
+
+def _has_left(client: socket.socket) -> bool:
+    """True when the other end has closed, whether or not all its bytes are read."""
+    poll = select.poll()
+    poll.register(client, _LEFT)
+    return bool(poll.poll(0))
 
 
 def open_port(text: str, link: Path | None = None) -> Port:

@@ -184,19 +184,35 @@ class Server:
     # --- bytes
 
     def _port_ready(self) -> None:
+        """Hand bytes to the pump, and its answer back at once when that takes no pump time.
+
+        The watch looks at both afterwards: time has not moved, and the client need not wait.
+        """
         data = self._port.receive()
         if data:
-            self.watch.to_pump(data, self._host_us(), self.world.now_us)
             self._telemetry.host_write(data)  # what does not fit is lost, as in any receiver
+            self.world.run_some(self.world.now_us, EVENTS_PER_TURN)
+            sent = self._send()
+            self.watch.to_pump(data, self._host_us(), self.world.now_us)
+            self._watch_sent(sent)
 
     def _carry_out(self) -> None:
-        """Hand what the pump has sent to the port, as far as the port has room."""
+        """Hand out what the pump has sent by itself, or has taken time for."""
+        self._watch_sent(self._send())
+
+    def _send(self) -> bytes:
+        """Hand what the pump has sent to the port, if that has room; return it."""
+        if self._port.room < BURST_BYTES:
+            return b""
+        data = self._telemetry.host_read()
+        if data:
+            self._port.send(data, self._host_us())
+        return data
+
+    def _watch_sent(self, data: bytes) -> None:
         host_us = self._host_us()
-        if self._port.room >= BURST_BYTES:
-            data = self._telemetry.host_read()
-            if data:
-                self.watch.to_client(data, host_us, self.world.now_us)
-                self._port.send(data, host_us)
+        if data:
+            self.watch.to_client(data, host_us, self.world.now_us)
         if self._port.flush(host_us):
             self.watch.drained()
 

@@ -185,6 +185,20 @@ def test_a_reply_that_nobody_takes_gives_up(watch: ClientWatch) -> None:
     assert watch.hold(PENDING_LIMIT_US + 1, 0) is Hold.FREE
 
 
+def test_a_client_that_never_reads_stops_time_only_once(watch: ClientWatch) -> None:
+    watch.to_pump(wire(FrameType.PING), 0, 0)
+    watch.to_client(wire(FrameType.PONG), 0, 0)
+    late_us = PENDING_LIMIT_US + 1
+    watch.hold(late_us, 0)
+    watch.to_pump(wire(FrameType.PING), late_us, 0)
+    watch.to_client(wire(FrameType.PONG), late_us, 0)
+    assert watch.hold(late_us, 0) is Hold.FREE
+    watch.drained()
+    watch.to_pump(wire(FrameType.PING), late_us, 0)
+    watch.to_client(wire(FrameType.PONG), late_us, 0)
+    assert watch.hold(late_us, 0) is Hold.STILL
+
+
 def test_a_damaged_request_is_no_request(watch: ClientWatch) -> None:
     damaged = bytearray(wire(FrameType.PING))
     damaged[3] ^= 0x10

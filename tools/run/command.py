@@ -1,9 +1,9 @@
 """`itpump run`: a pump, live, on a serial port.
 
 Start-up order: what was asked is checked, the state folder is locked and read, the pump is built
-and booted, port and bench open, the ready line is printed. Only then is the therapy programmed,
-through the port, with the world held at its first instant. However the run ends, the state is
-saved, and links and sockets are removed.
+and booted, port and bench open. A therapy is programmed through the port, with the world held at
+its first instant. Then the ready line is printed, and the port is the client's. However the run
+ends, the state is saved, and links and sockets are removed.
 """
 
 import argparse

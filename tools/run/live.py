@@ -54,7 +54,6 @@ class LiveRun:
         self._state = state
         self._console = console
         self._exit_code = 0
-        self._programming = False
         self._start_us = emulated.world.now_us
         self._server = Server(emulated.world, emulated.board.link, port, speed, _host_us)
         stack.callback(self._server.close)
@@ -75,16 +74,22 @@ class LiveRun:
             self._save()
             server.every(SAVE_PERIOD_US, self._save)
         with _ended_by_signals(server.stop):
-            self._console.ready(self._port.url, str(self._socket.path), self._pump.seed)
-            if therapy is not None:
+            if therapy is None:
+                self._ready()
+            else:
                 self._program(therapy, fill_nl)
             server.run()
-        self._end()
+        if not self._exit_code:
+            self._end()
         return self._exit_code
+
+    def _ready(self) -> None:
+        """From here on the port is the client's."""
+        self._console.ready(self._port.url, str(self._socket.path), self._pump.seed)
 
     def _program(self, therapy: str, fill_nl: int | None) -> None:
         """Hold the world at its first instant until the therapy is in the pump."""
-        self._programming = self._server.gate_closed = True
+        self._server.gate_closed = True
         Programming(
             self._port.url,
             therapy,
@@ -93,12 +98,13 @@ class LiveRun:
         ).start()
 
     def _programmed(self, outcome: Outcome) -> None:
-        self._programming = self._server.gate_closed = False
+        self._server.gate_closed = False
         if outcome.exit_code:
             print(f"itpump run: {outcome.message}", file=sys.stderr)
             self._exit_code = outcome.exit_code
             self._server.stop()
         else:
+            self._ready()
             self._console.note(outcome.message)
 
     def _end(self) -> None:
