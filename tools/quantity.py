@@ -7,6 +7,7 @@ finer than the base unit, a unit of another kind. Every error is one line that s
 written, says what is wrong and what would be right; it names no file (see `tools.toml_file`).
 """
 
+import datetime
 import json
 import re
 from dataclasses import dataclass
@@ -175,6 +176,8 @@ def shown(value: object) -> str:
         return "a table" if isinstance(value, dict) else "a list"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 4] + '..."'
 

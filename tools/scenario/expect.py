@@ -81,11 +81,11 @@ def read(
     )
     if not checks:
         raise table.error(f"nothing is compared; {measure.name} takes {_REMEDIES[measure.kind]}")
-    if "within" in table and not any(isinstance(wanted, Fraction) for _, wanted in checks):
+    if "within" in table and not ("equals" in table and measure.kind is Kind.NUMBER):
         raise table.error("within: it goes with equals and a number", "within")
     return Expectation(
         at_us=table.get("at", instant, end_us),
-        at=str(table.values.get("at", "end")),
+        at=_written(table.values.get("at", "end")),
         measure=measure,
         checks=checks,
         within=table.get("within", _margin, Fraction(0)),
@@ -131,6 +131,10 @@ def _wanted_reader(name: str, measure: Measure) -> Callable[[Any], Any]:
         return _items(value) if measure.kind is Kind.LIST else _word(value, measure)
 
     return read_wanted
+
+
+def _written(at: object) -> str:
+    return at.isoformat() if isinstance(at, datetime.datetime) else str(at)
 
 
 def _margin(value: object) -> Fraction:
