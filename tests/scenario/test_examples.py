@@ -1,0 +1,46 @@
+"""Every example runs, holds what it expects, and leaves the recorded trace.
+
+The worked cases of the therapy design are among them: basal (1), full-to-dry (2), mri (9).
+"""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from golden import EXAMPLES, golden, result
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_holds_and_leaves_its_golden_trace(example: Path) -> None:
+    found = result(example)
+    problems = [
+        f"{outcome.expectation.place}: {outcome.expectation.measure.name} {problem}"
+        for outcome in found.outcomes
+        for problem in outcome.problems
+    ]
+    assert problems == []
+    assert found.outcomes, "an example without expectations shows nothing"
+    assert found.trace_sha256 == golden().get(example.name), (
+        "the trace has changed; if that is meant: python -m tests.scenario.golden"
+    )
+
+
+def test_every_golden_hash_has_its_example() -> None:
+    assert sorted(golden()) == [example.name for example in EXAMPLES]
+
+
+@pytest.mark.parametrize("name", ["noisy-link", "power-cut-bolus"])
+def test_the_same_seed_is_the_same_run_and_another_is_another(name: str) -> None:
+    example = next(path for path in EXAMPLES if path.stem == name)
+    first, again, other = (result(example, seed) for seed in (5, 5, 6))
+    assert (first.trace_sha256, first.final) == (again.trace_sha256, again.final)
+    assert first.events == again.events
+    if name == "noisy-link":  # chance decides only there
+        assert first.trace_sha256 != other.trace_sha256
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_says_what_it_shows(example: Path) -> None:
+    text = example.read_text()
+    assert text.startswith("# ")
+    assert tomllib.loads(text)["duration"]
