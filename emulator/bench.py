@@ -19,6 +19,11 @@ from hal.interfaces import ResetCause
 DURATION_MAX_US: Final = 100 * 365 * 86_400_000_000
 """Longest time a request may name: the horizon of the world."""
 
+DRUGS_MAX: Final = 5
+"""Drugs in one reservoir, as many as a prescription may name."""
+CONCENTRATION_MAX_PG_ML: Final = 10**12
+"""1 g/mL."""
+
 
 class Command(NamedTuple):
     """One row of the table."""
@@ -153,8 +158,15 @@ def _text(request: Request, field: str) -> str:
 
 def _drugs(value: Any) -> tuple[Drug, ...]:
     """Return the drugs of `[["baclofen", 2000000000], ...]`: name, pg/mL."""
-    try:
-        drugs = tuple(Drug(str(name), int(pg_ml)) for name, pg_ml in value)
-    except (TypeError, ValueError):
-        raise BenchError("refill: drugs is a list of [name, pg per mL]") from None
-    return drugs
+    rows: list[Any] = value if isinstance(value, list) and len(value) <= DRUGS_MAX else [None]
+    if not all(_is_drug(row) for row in rows):
+        raise BenchError(f"refill: drugs is a list of up to {DRUGS_MAX} [name, pg per mL]")
+    return tuple(Drug(name, pg_ml) for name, pg_ml in rows)
+
+
+def _is_drug(row: Any) -> bool:
+    return (
+        isinstance(row, list)
+        and [type(part) for part in row] == [str, int]
+        and 0 <= row[1] <= CONCENTRATION_MAX_PG_ML
+    )
