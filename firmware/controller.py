@@ -114,12 +114,13 @@ class Firmware:
         journal, infusion = self._journal, self._infusion
         durable = journal.durable
         cause = self._board.watchdog.reset_cause()
+        before = durable.accounted
         uncertain = infusion.delivery.recover(warm=cause in _WARM)
         durable.uncertain_strokes += uncertain
         self._alarms.restore(durable.alarms)
         if not journal.blank:
             self._log.append(Code.RESET, cause, uncertain)
-        self._close_open_doses()
+        self._close_open_doses(durable.accounted - before)
         self._board.battery.arm_low_voltage(self._config.low_battery_mv)
         stored, health = self._prescriptions.recover(durable.generation)
         if stored is not None:
@@ -138,9 +139,12 @@ class Firmware:
             infusion.fall_back(now_us)
         infusion.save()
 
-    def _close_open_doses(self) -> None:
-        """A bolus never resumes by itself after a reset: say what of it was given."""
-        for txn in self._transactions.recover():
+    def _close_open_doses(self, strokes: int) -> None:
+        """A bolus never resumes by itself after a reset: say what of it was given.
+
+        `strokes` were accounted for since the last record: they count as the bolus's.
+        """
+        for txn in self._transactions.recover(strokes):
             given_nl = txn.given_strokes * self._config.stroke_pl // 1000
             self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, Code.RESET)
             self._journal.durable.txn = txn
@@ -165,7 +169,9 @@ class Firmware:
             infusion.changed = False
             self._timer_us = self._next_timer_us()
         # A timer that has passed waits for a stroke about to end: look again shortly.
-        deadline_us = max(self._timer_us, now_us + _AGAIN_US)
+        deadline_us = self._timer_us
+        if deadline_us < now_us + _AGAIN_US:
+            deadline_us = now_us + _AGAIN_US
         self._watchdog.arm(deadline_us)
         return deadline_us
 

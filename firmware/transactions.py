@@ -220,12 +220,18 @@ class Transactions:
 
         self._journal.write(recorded)
 
-    def recover(self) -> list[Txn]:
-        """After a reset: a dose that was under way has ended; return each as it ended."""
+    def recover(self, strokes: int) -> list[Txn]:
+        """After a reset: a dose that was under way has ended; return each as it ended.
+
+        `strokes` were accounted for since its last record.
+        """
         ended = []
         for txn in list(self._journal.txns.values()):
             if txn.state is TxnState.DELIVERING:
-                after = replace(txn, state=TxnState.ENDED_EARLY, cause=Code.RESET)
+                given = min(txn.total_strokes, txn.given_strokes + strokes)
+                after = replace(
+                    txn, state=TxnState.ENDED_EARLY, cause=Code.RESET, given_strokes=given
+                )
                 self._journal.txns[txn.txn] = after
                 ended.append(after)
         return ended

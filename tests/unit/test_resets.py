@@ -83,6 +83,17 @@ def test_a_bolus_never_resumes_by_itself() -> None:
     assert abs(nurse.truth_delivered_nl - before_nl - 150_000) <= STROKE_NL
 
 
+def test_a_bolus_ended_by_a_warm_reset_counts_what_it_gave_to_the_stroke() -> None:
+    nurse = programmed(48_000)
+    txn = nurse.bolus(10_000, 20 * MINUTE_US).txn
+    nurse.run(10 * MINUTE_US)
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(0)
+    assert abs(nurse.query(txn).given_nl - 5_000) <= STROKE_NL
+    ended = next(r for r in nurse.log if r.code is Code.BOLUS_ENDED_EARLY)
+    assert abs(ended.a - 5_000) <= STROKE_NL
+
+
 def test_a_committed_bolus_is_never_given_twice() -> None:
     nurse = programmed(48_000)
     preview = nurse.prepare(TxnOp.BOLUS, bolus(10_000))
