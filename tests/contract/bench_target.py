@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Final
 
 from emulator.board import EmulatedBoard
+from emulator.board_agent import BoardAgent
+from emulator.board_line import DELAY_US, BoardLine
 from emulator.devices.plant import PlantSetup
 from emulator.profile import Profile
 from emulator.world import World
 from hal.board import Board
 from hal.interfaces import ResetCause, TonePattern
 from hal.interrupts import NONE
+from hal.serial_board import SerialBoard
 
 CORE: Final = frozenset({"motor", "encoder", "supply", "flash", "telemetry", "clock"})
 REST: Final = frozenset({"battery", "magnet", "sounder", "watchdog", "entropy"})
@@ -122,7 +125,39 @@ class EmulatedBench(Bench):
         self._world.run_until(self._world.now_us + 1_000_000)
 
 
+class SerialBench(EmulatedBench):
+    """A serial board over an in-memory byte stream, to the agent of an emulated board.
+
+    A command arrives one way of the line late, and what it led to is told one way later.
+    """
+
+    tolerance_us = 2 * DELAY_US
+
+    def __init__(self) -> None:
+        self._world = World(seed=1)
+        setup = PlantSetup(fill_pl=40 * 10**9)
+        self._emulated = EmulatedBoard(self._world, Profile.load("rotor-40"), setup)
+        line = BoardLine(self._world)
+        BoardAgent(self._world, self._emulated, line)
+        self._emulated.power_on()
+        self._session = 0
+        self.board = SerialBoard(line)
+        self._attach()
+
+    def warm_reset(self) -> None:
+        self._attach()
+
+    def power_cycle(self) -> None:
+        super().power_cycle()
+        self._attach()
+
+    def _attach(self) -> None:
+        self._session += 1
+        self.board.attach(self._session)
+
+
 TARGETS: Final[dict[str, tuple[Callable[[], Bench], frozenset[str]]]] = {
     "emulated": (EmulatedBench, SUITES),
+    "serial": (SerialBench, frozenset({"motor", "encoder", "supply", "flash", "telemetry"})),
 }
 """Name of a target: how to make it, and the suites it takes part in."""
