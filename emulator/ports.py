@@ -3,7 +3,8 @@
 Nothing here blocks. Bytes that the kernel does not take wait in a bounded buffer; while it is
 full, `room` is 0 and the pump's own queue fills, as with flow control. Bytes that nobody takes for
 `STALL_US` are dropped, as on a line at whose end nobody listens: a client that comes later must
-not have to read its predecessor's replies.
+not have to read its predecessor's replies. Who has sent calls `flush` again while there is a
+backlog; to wait for writability would not do, since a PTY can have room without saying so.
 
 A port registers its descriptors itself; the `data` of each key is the callable to run when the
 descriptor is ready.
@@ -46,11 +47,11 @@ class Port(Protocol):
 
     @property
     def room(self) -> int:
-        """Bytes that `send` takes now, 0..BUFFER_BYTES."""
+        """Bytes that `send` takes now; BUFFER_BYTES when there is no backlog."""
         ...
 
     def attach(self, selector: selectors.BaseSelector, ready: Callable[[], None]) -> None:
-        """Register with the loop; `ready` is called when bytes may be there or may go."""
+        """Register with the loop; `ready` is called when bytes may be there."""
         ...
 
     def receive(self) -> bytes:
@@ -71,16 +72,14 @@ class Port(Protocol):
 
 
 class _Line:
-    """One descriptor with its backlog; asks the loop for writability only while it has one."""
+    """One descriptor with its backlog."""
 
     def __init__(
         self, fd: int, selector: selectors.BaseSelector, ready: Callable[[], None]
     ) -> None:
-        self.fd = fd
+        self._fd = fd
         self._selector = selector
-        self._ready = ready
         self._backlog = bytearray()
-        self._waiting = False
         self._stalled = False
         self._progress_us = 0
         selector.register(fd, selectors.EVENT_READ, ready)
@@ -98,12 +97,11 @@ class _Line:
     def flush(self, host_us: int) -> bool:
         if self._backlog:
             self._write(host_us)
-            self._wait(bool(self._backlog))
         return not self._backlog and not self._stalled
 
     def _write(self, host_us: int) -> None:
         try:
-            written = os.write(self.fd, self._backlog)
+            written = os.write(self._fd, self._backlog)
         except BlockingIOError:
             if host_us - self._progress_us > STALL_US:
                 self._backlog.clear()
@@ -115,14 +113,8 @@ class _Line:
             self._progress_us = host_us
             del self._backlog[:written]
 
-    def _wait(self, waiting: bool) -> None:
-        if waiting != self._waiting:
-            self._waiting = waiting
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0)
-            self._selector.modify(self.fd, events, self._ready)
-
     def detach(self) -> None:
-        self._selector.unregister(self.fd)
+        self._selector.unregister(self._fd)
 
 
 class PtyPort:

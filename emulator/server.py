@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from emulator.pacing import ClientWatch, Hold, Pacer
-from emulator.ports import READ_BYTES, Port
+from emulator.ports import BUFFER_BYTES, READ_BYTES, Port
 from emulator.world import World
 
 EVENTS_PER_TURN: Final = 32
@@ -29,6 +29,10 @@ HORIZON_US: Final = 100 * 365 * 86_400_000_000
 """Where time ends: the pump's wall clock (32 bits of seconds) must not run over."""
 BURST_BYTES: Final = 16 * 1024
 """The most the pump can have waiting to be sent: what the port must have room for."""
+BACKLOG_LOOK_US: Final = 1_000
+"""While the port has a backlog, try again this often: 64 MB/s at its buffer's size."""
+SLEEP_MAX_US: Final = 3_600_000_000
+"""Longest wait in one turn; the system's own limit is 24 days."""
 HELD_LOOK_US: Final = 250_000
 """While a client holds time back, look this often whether it still does."""
 
@@ -159,20 +163,25 @@ class Server:
             return Hold.STILL
         return self.watch.hold(self._host_us(), self.world.now_us)
 
-    def _timeout_s(self, idle: bool) -> float | None:
-        """Return how long only the outside can make a difference; None: for ever."""
+    def _timeout_s(self, idle: bool) -> float:
+        """Return how long only the outside can make a difference."""
         if not idle or self._stopping or self._jump is not None:
             return 0.0
-        event_us = self.world.next_event_us()
-        next_us = self.end_us if event_us is None else min(event_us, self.end_us)
-        wakes_us = [chore.due_us for chore in self._chores]
-        reached_us = self.pacer.host_us(next_us)
         now_us = self._host_us()
+        wakes_us = [now_us + self._look_us(), *(chore.due_us for chore in self._chores)]
+        event_us = self.world.next_event_us()
+        reached_us = self.pacer.host_us(
+            self.end_us if event_us is None else min(event_us, self.end_us)
+        )
         if reached_us is not None:
             wakes_us.append(reached_us)
-        if self._hold() is not Hold.FREE:
-            wakes_us.append(now_us + HELD_LOOK_US)
-        return max(0, min(wakes_us) - now_us) / 1e6 if wakes_us else None
+        return max(0, min(wakes_us) - now_us) / 1e6
+
+    def _look_us(self) -> int:
+        """Return how long nothing needs to be looked at that does not wake the loop by itself."""
+        if self._port.room < BUFFER_BYTES:
+            return BACKLOG_LOOK_US
+        return SLEEP_MAX_US if self._hold() is Hold.FREE else HELD_LOOK_US
 
     def _do_chores(self) -> None:
         now_us = self._host_us()
@@ -224,5 +233,5 @@ class Server:
 
     def _woken(self) -> None:
         os.read(self._wake_read, READ_BYTES)
-        while self._calls:
+        for _ in range(len(self._calls)):  # a call made meanwhile has its own wake
             self._calls.popleft()()
