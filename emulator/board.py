@@ -68,6 +68,7 @@ class EmulatedBoard:
         self._service: Callable[[int], int] | None = None
         self._pending = NONE
         self._wake = world.timer(self._run)
+        self._deadline = world.timer(self._reached)
         self._power = world.timer(self._power_back)
         self._life = 0
         self._spins = 0
@@ -194,7 +195,12 @@ class EmulatedBoard:
 
     def _interrupt(self, bit: int) -> None:
         self._pending |= bit
-        if self._service is not None and self._wake.at_us != self._world.now_us:
+        if self._service is not None and self._wake.at_us is None:
+            self._wake.set(self._world.now_us)
+
+    def _reached(self) -> None:
+        """The deadline: wake, and with whatever else comes at this instant."""
+        if self._wake.at_us is None:
             self._wake.set(self._world.now_us)
 
     def _run(self) -> None:
@@ -208,16 +214,17 @@ class EmulatedBoard:
 
     def _sleep(self, deadline_us: int) -> None:
         now_us = self._world.now_us
-        wake_us = self.clock.boot_us + deadline_us
-        if self._pending or wake_us <= now_us:
-            wake_us = now_us
+        due_us = self.clock.boot_us + deadline_us
+        if self._pending or due_us <= now_us:
             self._spins += 1
             if self._spins > _SPINS_MAX:
                 raise RuntimeError(f"the controller never sleeps: {self._spins} wakes at {now_us}")
+            self._wake.set(now_us)
         else:
             self._spins = 0
             self.watchdog.guard(deadline_us)
-        self._wake.set(wake_us)
+            if self._deadline.at_us != due_us:
+                self._deadline.set(due_us)
 
     def _start(self, cause: ResetCause) -> None:
         self._world.record("board", "BOOT", cause=cause.name)
@@ -240,6 +247,7 @@ class EmulatedBoard:
         self.telemetry.reset()
         self._pending = NONE
         self._wake.cancel()
+        self._deadline.cancel()
 
     def _power_back(self) -> None:
         self.powered = self.link.powered = True

@@ -9,7 +9,7 @@ A change of flow first lets the motor finish the stroke under way; the strokes t
 commanded settle what the old flow owed.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from firmware.device import DeviceConfig
 from firmware.flow import HOUR_US, Flow
@@ -17,15 +17,10 @@ from firmware.journal import Journal
 from firmware.pacer import Batch, Pacer
 from hal.interfaces import Encoder, Motor
 
+Ended = tuple[int, int, int]
+"""A batch that has ended: strokes commanded, strokes moved, interval in us."""
+
 _ENCODER_SPAN: Final = 1 << 32
-
-
-class Ended(NamedTuple):
-    """A batch that has ended."""
-
-    commanded: int
-    moved: int
-    interval_us: int
 
 
 class Delivery:
@@ -108,7 +103,7 @@ class Delivery:
         self._commanded = commanded
         if self._changes:
             self._settle()
-        return Ended(strokes, moved, batch.interval_us)
+        return strokes, moved, batch.interval_us
 
     def advance(self, now_us: int, edge_us: int, most: int, within_us: int) -> None:
         """Command what is due up to the edge, if the motor is free.
@@ -124,8 +119,10 @@ class Delivery:
         if left <= 0:
             self._reserve()
             return
-        most = min(most, left)
-        within_us = min(within_us, self._lookahead_us)
+        if most > left:
+            most = left
+        if within_us > self._lookahead_us:
+            within_us = self._lookahead_us
         batch = pacer.plan(now_us, most, edge_us, within_us, self._fastest_us)
         if batch is not None:
             self._motor.dispense(batch.strokes, batch.interval_us)

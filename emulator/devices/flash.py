@@ -139,8 +139,9 @@ class FlashMemory:
     def _clear_bits(self, address: int, data: bytes) -> None:
         sector, offset = divmod(address, SECTOR_BYTES)
         content = self._sectors.setdefault(sector, bytearray(b"\xff" * SECTOR_BYTES))
-        for place, byte in enumerate(data, offset):
-            content[place] &= byte
+        end = offset + len(data)
+        old, new = int.from_bytes(content[offset:end], "big"), int.from_bytes(data, "big")
+        content[offset:end] = (old & new).to_bytes(len(data), "big")
 
     def _erase_sector(self, sector: int) -> None:
         self._sectors.pop(sector, None)

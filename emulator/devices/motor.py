@@ -78,6 +78,11 @@ class Motion(NamedTuple):
         return self.start_us + (whole + 1) * self.interval_us - self.drive_us + part_us
 
     @property
+    def left(self) -> int:
+        """Microstrokes of the batch still to be driven at `from_us`."""
+        return self.strokes * STROKE - self.mark
+
+    @property
     def end_us(self) -> int:
         """When the batch ends."""
         return self.start_us + self.strokes * self.interval_us
@@ -131,8 +136,8 @@ class Motor:
         self._running = True
         self._end.set(now_us + strokes * interval_us)
         motion = self.motion
-        left = motion.strokes * STROKE - motion.mark  # of the last batch, which is over
-        powered = self._powered
+        left = motion.left  # of the last batch, which is over
+        powered, stroke_us = self._powered, self._stroke_us
         self._begin(
             Motion(
                 now_us,
@@ -141,7 +146,7 @@ class Motor:
                 now_us,
                 interval_us,
                 strokes,
-                min(self._stroke_us, interval_us >> 1),
+                stroke_us if stroke_us < interval_us >> 1 else interval_us >> 1,
                 0,
                 powered and not self._held,
                 powered,
@@ -216,7 +221,10 @@ class Motor:
 
     def position(self) -> int:
         """Rotor position now, microstrokes since the pump was made."""
-        return self.motion.position_at(self._world.now_us)
+        motion = self.motion
+        if self._running:
+            return motion.position_at(self._world.now_us)
+        return motion.position + motion.left if motion.moving else motion.position
 
     def position_before(self, t_us: int) -> int:
         """Rotor position at an instant of the past hour, as far back as is remembered."""
@@ -278,7 +286,7 @@ class Motor:
             history.popleft()
         if self._limit_position != NEVER:
             self._plan_limit()
-        if motion.drawn + motion.strokes * STROKE - motion.mark > self._drawn_limit:
+        if motion.drawn + motion.left > self._drawn_limit:
             self._on_drawn()
 
     def _plan_limit(self) -> None:
@@ -287,7 +295,7 @@ class Motor:
         left = self._limit_position - motion.position
         if left <= 0:
             self._limit.set(self._world.now_us)
-        elif motion.moving and left <= motion.strokes * STROKE - motion.mark:
+        elif motion.moving and left <= motion.left:
             at_us = motion.driven_when(motion.mark + left)
             self._limit.set(max(self._world.now_us, at_us))
         else:
