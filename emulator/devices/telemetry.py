@@ -15,7 +15,7 @@ _DRAW_BITS: Final = 48
 
 
 class Noise:
-    """Flips each bit with the same probability, `ber_ppb` / 10^9.
+    """Flips each bit with the same probability, `ber_ppb` / 10^9 (1..10^9).
 
     The run of good bits before the next bad one is drawn at once: the table holds the chance that
     the first k bits are all good (negated, for the binary search), made with integers only.

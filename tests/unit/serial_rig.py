@@ -1,0 +1,82 @@
+"""A serial board attached to the agent of an emulated board, and the line between them."""
+
+from collections.abc import Callable
+
+from rig import PROFILE, setup
+
+from emulator.board import EmulatedBoard
+from emulator.board_agent import BoardAgent
+from emulator.board_line import BoardLine
+from emulator.devices.motor import STROKE
+from emulator.devices.telemetry import Noise
+from emulator.trace import Trace
+from emulator.world import World
+from hal.interrupts import NONE
+from hal.serial_board import SerialBoard
+
+SECOND_US = 1_000_000
+
+
+class SerialRig:
+    """`board` is what a controller sees, `emulated` the truth at the other end."""
+
+    def __init__(self, seed: int = 1, attach: bool = True) -> None:
+        self.world = World(seed)
+        self.world.trace = self.trace = Trace(keep_max=1000)
+        self.emulated = EmulatedBoard(self.world, PROFILE, setup())
+        self.line = BoardLine(self.world)
+        self.agent = BoardAgent(self.world, self.emulated, self.line)
+        self.emulated.power_on()
+        self.board = SerialBoard(self.line)
+        if attach:
+            self.board.attach(1)
+
+    @property
+    def turned(self) -> int:
+        """Strokes that the rotor has really made."""
+        return self.emulated.motor.position() // STROKE
+
+    def noise(self, ber_ppb: int) -> None:
+        """Flip bits both ways."""
+        ways = [
+            Noise(self.world.stream(f"board_line.{way}"), ber_ppb).spoil for way in ("out", "in")
+        ]
+        self.line.spoil(*ways)
+
+    def run(self, for_us: int) -> list[int]:
+        """Let time pass; return each wake's interrupts."""
+        end_us = self.board.clock.now_us() + for_us
+        wakes = []
+        while bits := self.board.wait_for_interrupt(end_us):
+            wakes.append(bits)
+        return wakes
+
+    def wait(self, bit: int, within_us: int = 10 * SECOND_US) -> int:
+        """Return when the interrupt came; fail if it did not."""
+        end_us = self.board.clock.now_us() + within_us
+        while (bits := self.board.wait_for_interrupt(end_us)) & bit == NONE:
+            assert bits or self.board.clock.now_us() < end_us, f"no interrupt {bit}"
+        return self.board.clock.now_us()
+
+
+def drop(count: int) -> Callable[[bytes], bytes]:
+    """Lose the next `count` writes."""
+    left = [count]
+
+    def spoil(data: bytes) -> bytes:
+        if data and left[0]:
+            left[0] -= 1
+            return b""
+        return data
+
+    return spoil
+
+
+def lose(data: bytes) -> bytes:
+    """Lose everything: a pulled cable."""
+    return b""
+
+
+def twice(data: bytes) -> bytes:
+    """Repeat every write."""
+    return data + data
