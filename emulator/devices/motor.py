@@ -5,7 +5,8 @@ driven during the last `drive_us` before `start + k * interval`, linearly. A `Mo
 about how the rotor moves from one instant on, until something perturbs it: a new batch, a stop,
 the power, a magnetic field, a reset. Each perturbation takes the position reached and begins a new
 `Motion`; nothing is computed in between, and a batch position is always computed from the batch's
-start, so no error gathers. An undisturbed batch costs one event, its end.
+start, so no error gathers. A `Motion` says where it leads, and the next batch begins there: an
+undisturbed batch costs one event, its end, and one addition.
 
 `drawn` counts the microstrokes for which the coil had current, whether the rotor moved or not: the
 battery pays for those.
@@ -37,10 +38,10 @@ class Motion(NamedTuple):
     """How the rotor moves from `from_us` on, were it left alone."""
 
     from_us: int
-    position: int
-    """Rotor position at `from_us`, microstrokes."""
-    drawn: int
-    """Microstrokes driven with power until `from_us`."""
+    end_position: int
+    """Rotor position when the batch is over, microstrokes."""
+    end_drawn: int
+    """Microstrokes driven with power when the batch is over."""
     start_us: int
     """Start of the batch."""
     interval_us: int
@@ -48,8 +49,6 @@ class Motion(NamedTuple):
     """Strokes of the batch that will be driven; 0 is no batch."""
     drive_us: int
     """How long a stroke is driven."""
-    mark: int
-    """Microstrokes of the batch already driven at `from_us`."""
     moving: bool
     """The rotor follows: it has power and nothing holds it."""
     powered: bool
@@ -63,24 +62,23 @@ class Motion(NamedTuple):
         part_us = rest_us - self.interval_us + drive_us
         return whole * STROKE + (part_us * STROKE // drive_us if part_us > 0 else 0)
 
+    def left_at(self, t_us: int) -> int:
+        """Microstrokes of the batch yet to be driven at `t_us`."""
+        return self.strokes * STROKE - self.driven_at(t_us)
+
     def position_at(self, t_us: int) -> int:
         """Rotor position at `t_us` >= `from_us`, microstrokes."""
-        return self.position + self.driven_at(t_us) - self.mark if self.moving else self.position
+        return self.end_position - self.left_at(t_us) if self.moving else self.end_position
 
     def drawn_at(self, t_us: int) -> int:
         """Microstrokes driven with power until `t_us` >= `from_us`."""
-        return self.drawn + self.driven_at(t_us) - self.mark if self.powered else self.drawn
+        return self.end_drawn - self.left_at(t_us) if self.powered else self.end_drawn
 
     def driven_when(self, driven: int) -> int:
         """When `driven` (1..strokes * STROKE) is first reached."""
         whole, part = divmod(driven - 1, STROKE)
         part_us = -(-(part + 1) * self.drive_us // STROKE)
         return self.start_us + (whole + 1) * self.interval_us - self.drive_us + part_us
-
-    @property
-    def left(self) -> int:
-        """Microstrokes of the batch still to be driven at `from_us`."""
-        return self.strokes * STROKE - self.mark
 
     @property
     def end_us(self) -> int:
@@ -108,7 +106,7 @@ class Motor:
         self._running = False
         self._powered = False
         self._held = False
-        self.motion = Motion(0, 0, 0, 0, INTERVAL_MIN_US, 0, 1, 0, False, False)
+        self.motion = Motion(0, 0, 0, 0, INTERVAL_MIN_US, 0, 1, False, False)
         self._history = deque([self.motion], _HISTORY_MAX)
 
     # hal.Motor
@@ -135,20 +133,18 @@ class Motor:
         now_us = world.now_us
         self._running = True
         self._end.set(now_us + strokes * interval_us)
-        motion = self.motion
-        left = motion.left  # of the last batch, which is over
-        powered, stroke_us = self._powered, self._stroke_us
+        last, powered, stroke_us = self.motion, self._powered, self._stroke_us
+        moving = powered and not self._held
         self._begin(
             Motion(
                 now_us,
-                motion.position + left if motion.moving else motion.position,
-                motion.drawn + left if motion.powered else motion.drawn,
+                last.end_position + strokes * STROKE if moving else last.end_position,
+                last.end_drawn + strokes * STROKE if powered else last.end_drawn,
                 now_us,
                 interval_us,
                 strokes,
                 stroke_us if stroke_us < interval_us >> 1 else interval_us >> 1,
-                0,
-                powered and not self._held,
+                moving,
                 powered,
             )
         )
@@ -207,10 +203,9 @@ class Motor:
         self._begin(
             motion._replace(
                 from_us=now_us,
-                position=motion.position_at(now_us),
-                drawn=motion.drawn_at(now_us),
+                end_position=motion.position_at(now_us),
+                end_drawn=motion.drawn_at(now_us),
                 strokes=0,
-                mark=0,
                 moving=False,
                 powered=False,
             )
@@ -224,14 +219,15 @@ class Motor:
         motion = self.motion
         if self._running:
             return motion.position_at(self._world.now_us)
-        return motion.position + motion.left if motion.moving else motion.position
+        return motion.end_position
 
     def position_before(self, t_us: int) -> int:
         """Rotor position at an instant of the past hour, as far back as is remembered."""
         for motion in reversed(self._history):
             if motion.from_us <= t_us:
                 return motion.position_at(t_us)
-        return self._history[0].position
+        first = self._history[0]
+        return first.position_at(first.from_us)
 
     def drawn(self) -> int:
         """Microstrokes driven with power until now."""
@@ -255,7 +251,7 @@ class Motor:
     def restore(self, state: dict[str, int]) -> None:
         """Be where `save` found the rotor, idle."""
         motion = self.motion._replace(
-            from_us=self._world.now_us, position=state["position"], drawn=state["drawn"]
+            from_us=self._world.now_us, end_position=state["position"], end_drawn=state["drawn"]
         )
         self._history = deque([motion], _HISTORY_MAX)
         self._begin(motion)
@@ -266,15 +262,17 @@ class Motor:
         """Begin a new motion of the same batch, with the power and hold that are true now."""
         motion = self.motion
         now_us = self._world.now_us
+        after = motion if strokes is None else motion._replace(strokes=strokes)
+        left = after.left_at(now_us)
+        powered = self._powered
+        moving = powered and not self._held
         self._begin(
-            motion._replace(
+            after._replace(
                 from_us=now_us,
-                position=motion.position_at(now_us),
-                drawn=motion.drawn_at(now_us),
-                strokes=motion.strokes if strokes is None else strokes,
-                mark=motion.driven_at(now_us),
-                moving=self._powered and not self._held,
-                powered=self._powered,
+                end_position=motion.position_at(now_us) + (left if moving else 0),
+                end_drawn=motion.drawn_at(now_us) + (left if powered else 0),
+                moving=moving,
+                powered=powered,
             )
         )
 
@@ -286,17 +284,17 @@ class Motor:
             history.popleft()
         if self._limit_position != NEVER:
             self._plan_limit()
-        if motion.drawn + motion.left > self._drawn_limit:
+        if motion.end_drawn > self._drawn_limit:
             self._on_drawn()
 
     def _plan_limit(self) -> None:
         """Set the timer of the position watched, when this motion reaches it."""
         motion = self.motion
-        left = self._limit_position - motion.position
-        if left <= 0:
+        beyond = motion.end_position - self._limit_position
+        if motion.position_at(motion.from_us) >= self._limit_position:
             self._limit.set(self._world.now_us)
-        elif motion.moving and left <= motion.left:
-            at_us = motion.driven_when(motion.mark + left)
+        elif motion.moving and beyond >= 0:
+            at_us = motion.driven_when(motion.strokes * STROKE - beyond)
             self._limit.set(max(self._world.now_us, at_us))
         else:
             self._limit.cancel()
