@@ -144,18 +144,17 @@ def encode(frame: Frame) -> bytes:
 
     Raises LocalError for a payload of more than 480 bytes or a number that does not fit.
     """
-    payload = frame.payload
-    if len(payload) > MAX_PAYLOAD or not 0 <= frame.flags <= _FLAGS:
-        raise LocalError(f"frame of {len(payload)} bytes, flags {frame.flags:#x}")
+    return wire_image(frame.type, frame.flags, frame.channel, frame.seq, frame.ack, frame.payload)
+
+
+def wire_image(
+    kind: FrameType, flags: int, channel: int, seq: int, ack: int, payload: bytes
+) -> bytes:
+    """Return the wire image of a frame that need not be made for it; else as `encode`."""
+    if len(payload) > MAX_PAYLOAD or not 0 <= flags <= _FLAGS:
+        raise LocalError(f"frame of {len(payload)} bytes, flags {flags:#x}")
     try:
-        header = HEADER.pack(
-            _VERSION_BITS | frame.type,
-            frame.flags,
-            frame.channel,
-            frame.seq,
-            frame.ack,
-            len(payload),
-        )
+        header = HEADER.pack(_VERSION_BITS | kind, flags, channel, seq, ack, len(payload))
     except struct.error as error:
         raise LocalError(f"frame header: {error}") from None
     body = cobs.encode(header + payload)

@@ -14,7 +14,7 @@ from protocol.framing import (
     Frame,
     FrameCounters,
     FrameType,
-    encode,
+    wire_image,
 )
 
 IDLE_US: Final = 10_000
@@ -25,6 +25,8 @@ OUT_MAX: Final = 4 * MAX_IMAGE
 """Bytes that wait to be written: an answer, a PONG, a NAK and an XERR. A frame that does not fit
 counts as lost on the line, which both ends survive."""
 SEQ_MASK: Final = 0xFF
+ACK_VALID: Final = int(Flag.ACK_VALID)
+"""A plain number: operators of enum flags cost more than decoding a frame's header."""
 ANSWER_TYPE: Final = {
     FrameType.PING: FrameType.PONG,
     FrameType.HELLO: FrameType.HELLO_RSP,
@@ -128,10 +130,13 @@ class End:
     def _nak(self, channel: int, seq: int, expected: int | None) -> None:
         self._nak_due_us = self._now_us + NAK_INTERVAL_US
         self.statistics.nak_sent += 1
-        self._put(wire_image(FrameType.NAK, channel, seq, expected, b""))
+        self._put(message_image(FrameType.NAK, channel, seq, expected, b""))
 
 
-def wire_image(kind: FrameType, channel: int, seq: int, ack: int | None, payload: bytes) -> bytes:
+def message_image(
+    kind: FrameType, channel: int, seq: int, ack: int | None, payload: bytes
+) -> bytes:
     """Return a frame on the wire; `ack` None: flag A is clear."""
-    flags = 0 if ack is None else Flag.ACK_VALID
-    return encode(Frame(kind, flags, channel, seq, ack or 0, payload))
+    if ack is None:
+        return wire_image(kind, 0, channel, seq, 0, payload)
+    return wire_image(kind, ACK_VALID, channel, seq, ack, payload)

@@ -9,15 +9,16 @@ the timer, and none ends it.
 from typing import Final
 
 from protocol.errors import LocalError
-from protocol.framing import MIN_IMAGE, Flag, Frame, FrameType
+from protocol.framing import MIN_IMAGE, Frame, FrameType
 from protocol.link.end import (
+    ACK_VALID,
     ANSWER_TYPE,
     SEQ_MASK,
     XERR_BODY,
     End,
     LinkFailed,
     TransportError,
-    wire_image,
+    message_image,
 )
 
 MAX_SENDS: Final = 24
@@ -66,7 +67,7 @@ class Initiator(End):
             raise LocalError("the answer to the last request has not come yet")
         if kind not in ANSWER_TYPE:
             raise LocalError(f"{kind.name} is not a request")
-        self._image = wire_image(kind, channel, self._seq, self._expected, payload)
+        self._image = message_image(kind, channel, self._seq, self._expected, payload)
         self._request = Frame(kind, 0, channel, self._seq, 0, payload)
         self._seq = (self._seq + 1) & SEQ_MASK
         self._now_us = now_us
@@ -126,7 +127,7 @@ class Initiator(End):
             request is not None
             and frame.type is ANSWER_TYPE[request.type]
             and frame.channel == request.channel
-            and bool(frame.flags & Flag.ACK_VALID)
+            and bool(frame.flags & ACK_VALID)
             and frame.ack == (request.seq + 1) & SEQ_MASK
         )
 

@@ -31,7 +31,7 @@ from protocol.link.end import (
     XERR_BODY,
     End,
     TransportError,
-    wire_image,
+    message_image,
 )
 from protocol.messages import HelloResponse
 
@@ -39,7 +39,7 @@ XERR_INTERVAL_US: Final = 1_000_000
 """At most one XERR in this time: the answer to a flood must not be one."""
 AHEAD_MAX: Final = 127
 """Half of the sequence is ahead, half is behind."""
-_NOT_IN_SUITE_0: Final = Flag.SECURED | Flag.MORE_FRAGMENTS
+_NOT_IN_SUITE_0: Final = int(Flag.SECURED | Flag.MORE_FRAGMENTS)
 """A frame with one of these is not in clear, or not whole: it is never read as if it were."""
 
 
@@ -179,7 +179,7 @@ class Responder(End):
             self._put(self._reply)
 
     def _answer_image(self, kind: FrameType, frame: Frame, payload: bytes) -> bytes:
-        return wire_image(kind, frame.channel, self._seq, (frame.seq + 1) & SEQ_MASK, payload)
+        return message_image(kind, frame.channel, self._seq, (frame.seq + 1) & SEQ_MASK, payload)
 
     # --- what the pump says by itself ---
 
@@ -201,7 +201,7 @@ class Responder(End):
         self.statistics.transport_errors += 1
         body = XERR_BODY.pack(code, detail)
         if cause is None:
-            self._put(wire_image(FrameType.XERR, 0, self._seq, None, body))
+            self._put(message_image(FrameType.XERR, 0, self._seq, None, body))
         else:
             self._put(self._answer_image(FrameType.XERR, cause, body))
 
