@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tools.pump_measures import Value
 from tools.scenario import expect, measures
 from tools.scenario.expect import Expectation
-from tools.scenario.measures import Value
 from tools.toml_file import FileError, parse
 
 END_US = 1_000_000

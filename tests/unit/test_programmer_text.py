@@ -19,6 +19,7 @@ from protocol.messages import (
     Rate,
     Refusal,
 )
+from tools import pump_measures
 from tools.programmer import doses, log_view, readings, refusals, review
 from tools.programmer import format as text
 
@@ -245,7 +246,7 @@ def test_a_headline_gives_a_daily_dose_only_for_a_steady_rate() -> None:
 
 
 def test_measures_of_a_pump_without_therapy() -> None:
-    values = readings.measures(STATUS, DEVICE, None)
+    values = pump_measures.said(STATUS, DEVICE, None)
     assert values["pump.stop_reason"] == "no_program"
     assert values["pump.achievable_dose_per_day_ug"] is None
     assert values["pump.refill_due"] is None

@@ -23,7 +23,7 @@ from protocol.messages import (
     Therapy,
     TxnResult,
 )
-from tools import quantity, therapy_file
+from tools import pump_measures, quantity, therapy_file
 from tools.programmer import doses, log_view, readings, review
 from tools.programmer import format as text
 from tools.programmer.client import Client
@@ -308,7 +308,7 @@ def _preview_values(preview: Preview) -> Values:
 def _reading(client: Client, status: Status, therapy: Therapy | None) -> Values:
     device = client.device()
     return {
-        **readings.measures(status, device, therapy),
+        **pump_measures.said(status, device, therapy),
         "generation": status.generation,
         "wall": text.date(status.wall_s),
         "device": readings.device_values(device),

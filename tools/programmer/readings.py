@@ -1,14 +1,13 @@
 """What a pump says of itself, for a nurse and for a program.
 
-`measures` gives the `pump.*` keys of scenarios and of `--json`; `report` gives the same as lines
-that can be read at a bedside.
+`report` gives the status as lines that can be read at a bedside, `headline` the gist of it. For
+programs the same stands in `tools.pump_measures`.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
-from protocol.codes import BolusKind, Mode, ProgramKind, StopReason, stop_reason_name
+from protocol.codes import BolusKind, Mode, ProgramKind, StopReason
 from protocol.errors import ErrorCode
 from protocol.messages import AlarmEntry, DeviceInfo, Status, Therapy
 from tools.programmer import doses
@@ -38,16 +37,6 @@ _STOP_REASONS: Final = {
     StopReason.MOTOR_STALL: "the motor does not turn",
     StopReason.MEMORY_ERROR: "a stored record failed its check",
 }
-
-
-def measures(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
-    """Return the `pump.*` measures; `therapy` is None while nothing is prescribed."""
-    values = {f"pump.{name}": show(status) for name, show in _MEASURES.items()}
-    if therapy is not None:
-        for name, daily_pg in doses.daily_pg(therapy, device).items():
-            values[f"pump.dose_per_day_ug.{name}"] = text.number(daily_pg / text.PG_PER_UG)
-    values["pump.achievable_dose_per_day_ug"] = _achievable_ug(device, therapy)
-    return values
 
 
 def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
@@ -94,38 +83,6 @@ def device_values(device: DeviceInfo) -> dict[str, Any]:
 
 def _word(value: Mode | ProgramKind | BolusKind) -> str:
     return value.name.lower()
-
-
-def _ul(volume_nl: int) -> int | float:
-    return text.number(Fraction(volume_nl, text.NL_PER_UL))
-
-
-_MEASURES: Final[dict[str, Callable[[Status], Any]]] = {
-    "mode": lambda s: _word(s.mode),
-    "program": lambda s: _word(s.program),
-    "bolus": lambda s: _word(s.bolus),
-    "bolus_given_ul": lambda s: _ul(s.bolus_given_nl),
-    "stop_reason": lambda s: stop_reason_name(s.stop_reason),
-    "computed_ul": lambda s: _ul(s.computed_nl),
-    "sensed_ul": lambda s: None,  # no profile of this version has a level sensor
-    "rate_ul_h": lambda s: text.number(doses.rate_now_pl_h(s) / text.PL_PER_UL),
-    "battery_mv": lambda s: s.battery_mv,
-    "eri": lambda s: bool(s.eri),
-    "eri_date": lambda s: text.date(s.eri_wall_s),
-    "eos_date": lambda s: text.date(s.eos_wall_s),
-    "refill_due": lambda s: text.date(s.refill_due_wall_s),
-    "low_reservoir_date": lambda s: text.date(s.low_reservoir_wall_s),
-    "alarms": lambda s: [alarm.code.name for alarm in s.alarms],
-    "last_refusal": lambda s: None if s.last_refusal is ErrorCode.OK else s.last_refusal.name,
-}
-
-
-def _achievable_ug(device: DeviceInfo, therapy: Therapy | None) -> int | float | None:
-    if therapy is None:
-        return None
-    volume_pl = doses.strokes_per_day(therapy, device) * device.stroke_pl
-    daily_pg = doses.mass_pg(volume_pl, therapy.drugs[0].concentration_pg_ml)
-    return text.number(daily_pg / text.PG_PER_UG)
 
 
 def _date(wall_s: int) -> str:

@@ -9,10 +9,9 @@ from typing import Any
 
 from emulator.pacing import speed_name
 from emulator.server import Server
-from protocol.codes import stop_reason_name
-from protocol.messages import Status
 from tools.emulated import EmulatedPump
 from tools.programmer import format as show
+from tools.pump_measures import said
 
 Report = dict[str, Any]
 
@@ -26,7 +25,7 @@ def report(pump: EmulatedPump, server: Server) -> Report:
         **_truth(pump),
     }
     if pump.board.powered:
-        table |= _said(pump.firmware.status())
+        table |= _said(pump)
     return table
 
 
@@ -48,25 +47,15 @@ def _truth(pump: EmulatedPump) -> Report:
     }
 
 
-def _said(status: Status) -> Report:
-    rate_pl_h = Fraction(status.rate_numerator_pl, status.rate_denominator_h or 1)
+def _said(pump: EmulatedPump) -> Report:
+    status = pump.firmware.status()
+    therapy = pump.firmware.prescription().therapy
     return {
         "pump.wall": show.date(status.wall_s),
         "pump.uptime_us": status.uptime_us,
         "pump.boot_id": status.boot_id,
-        "pump.mode": status.mode.name.lower(),
-        "pump.program": status.program.name.lower(),
-        "pump.stop_reason": stop_reason_name(status.stop_reason),
-        "pump.bolus": status.bolus.name.lower(),
-        "pump.bolus_given_ul": _ul(status.bolus_given_nl),
-        "pump.computed_ul": _ul(status.computed_nl),
         "pump.delivered_ul": _ul(status.delivered_nl),
-        "pump.rate_ul_h": _ul(rate_pl_h / 1000),
-        "pump.battery_mv": status.battery_mv,
-        "pump.eri": bool(status.eri),
-        "pump.alarms": [alarm.code.name for alarm in status.alarms],
-        "pump.refill_due": show.date(status.refill_due_wall_s),
-        "pump.low_reservoir_date": show.date(status.low_reservoir_wall_s),
+        **said(status, pump.firmware.device(), therapy if therapy.drugs else None),
     }
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 from protocol.codes import Code
 from protocol.errors import ErrorCode
 from tools import quantity, toml_file
+from tools.pump_measures import Kind, Value
 from tools.quantity import exact_text, shown
-from tools.scenario.measures import WORDS, Kind, Measure, Value, find
+from tools.scenario.measures import WORDS, Measure, find
 from tools.toml_file import Place, Table, suggestion
 
 COMPARATORS: Final = ("equals", "min", "max", "contains", "lacks", "is")

@@ -5,31 +5,17 @@ pump logged a code, `programmer.*` what the programmer met. Reading takes no sim
 nothing and disturbs nothing. Values are exact: numbers are `Fraction`, absent is None.
 """
 
-import datetime
-import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from hal.interfaces import TonePattern
-from protocol.codes import BolusKind, Code, Mode, ProgramKind, stop_reason_name
-from protocol.errors import ErrorCode
-from protocol.messages import WALL_EPOCH
-from tools.programmer import doses
+from protocol.codes import BolusKind, Code, Mode, ProgramKind
+from tools import pump_measures
+from tools.pump_measures import ACHIEVABLE, DOSE, PUMP, Kind, Value
 from tools.scenario.view import View
 from tools.toml_file import NOT_YET, suggestion
-
-Value = Fraction | str | bool | tuple[str, ...] | None
-
-
-class Kind(enum.Enum):
-    """What a measure gives, when it is not absent."""
-
-    NUMBER = "a number"
-    TEXT = "a text"
-    BOOLEAN = "true or false"
-    LIST = "a list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +78,6 @@ def _member(prefix: str, family: Family, last: str, drugs: Collection[str]) -> M
     return Measure(f"{prefix}{last}", family.kind, lambda view: family.of(view, last))
 
 
-def _wall(wall_s: int) -> str | None:
-    """Return a date; 0 is absent."""
-    if not wall_s:
-        return None
-    start = datetime.datetime.fromisoformat(WALL_EPOCH)
-    return (start + datetime.timedelta(seconds=wall_s)).isoformat()
-
-
-def _dose_per_day_ug(view: View, drug: str) -> Fraction | None:
-    """The prescribed dose of a drug; absent when it is not in the therapy."""
-    daily_pg = doses.daily_pg(view.therapy, view.device) if view.therapy else {}
-    return daily_pg[drug] / 10**6 if drug in daily_pg else None
-
-
-def _achievable_dose_per_day_ug(view: View) -> Fraction | None:
-    """What the nearest whole number of strokes in 24 h holds of the primary drug."""
-    if view.therapy is None:
-        return None
-    volume_pl = doses.strokes_per_day(view.therapy, view.device) * view.device.stroke_pl
-    return Fraction(volume_pl * view.therapy.drugs[0].concentration_pg_ml, 10**15)
-
-
 def _seconds(at_us: int | None) -> Fraction | None:
     return None if at_us is None else Fraction(at_us, 10**6)
 
@@ -122,9 +86,10 @@ def _sounding(view: View) -> str:
     return "none" if view.board.sounder.active is None else view.board.sounder.active.name.lower()
 
 
-def _last_refusal(view: View) -> str | None:
-    code = view.status.last_refusal
-    return None if code is ErrorCode.OK else code.name
+def _said(name: str) -> tuple[str, Measure]:
+    """A measure of the status reply."""
+    kind, of = PUMP[name]
+    return name, Measure(name, kind, lambda view: of(view.status))
 
 
 def _number(name: str, read: Callable[[View], Fraction | None]) -> tuple[str, Measure]:
@@ -151,25 +116,11 @@ MEASURES: Final[dict[str, Measure]] = dict(
         _number("truth.rotor_deg", lambda v: Fraction(v.board.plant.rotor_deg)),
         _number("truth.battery_mah", lambda v: Fraction(v.board.battery.left_nah, 10**6)),
         _truth("truth.supply_cut", lambda v: not v.board.supply.enabled),
-        _text("pump.mode", lambda v: v.status.mode.name.lower()),
-        _text("pump.program", lambda v: v.status.program.name.lower()),
-        _text("pump.bolus", lambda v: v.status.bolus.name.lower()),
-        _number("pump.bolus_given_ul", lambda v: Fraction(v.status.bolus_given_nl, 1000)),
-        _text("pump.stop_reason", lambda v: stop_reason_name(v.status.stop_reason)),
-        _number("pump.computed_ul", lambda v: Fraction(v.status.computed_nl, 1000)),
-        # No pump of this version has a level sensor.
-        _number("pump.sensed_ul", lambda v: None),
-        _number("pump.rate_ul_h", lambda v: v.rate_ul_h),
-        _number("pump.achievable_dose_per_day_ug", _achievable_dose_per_day_ug),
-        _number("pump.battery_mv", lambda v: Fraction(v.status.battery_mv)),
-        _truth("pump.eri", lambda v: bool(v.status.eri)),
-        _text("pump.eri_date", lambda v: _wall(v.status.eri_wall_s)),
-        _text("pump.eos_date", lambda v: _wall(v.status.eos_wall_s)),
-        _text("pump.refill_due", lambda v: _wall(v.status.refill_due_wall_s)),
-        _text("pump.low_reservoir_date", lambda v: _wall(v.status.low_reservoir_wall_s)),
-        _list("pump.alarms", lambda v: tuple(alarm.code.name for alarm in v.status.alarms)),
+        *map(_said, PUMP),
+        _number(
+            ACHIEVABLE, lambda v: pump_measures.achievable_dose_per_day_ug(v.therapy, v.device)
+        ),
         _list("pump.log", lambda v: v.log),
-        _text("pump.last_refusal", _last_refusal),
         _text("sound.active", _sounding),
         _number(
             "sound.count.critical",
@@ -188,7 +139,11 @@ FAMILIES: Final[dict[str, Family]] = {
     "truth.tip_ug.": Family(
         "drug", Kind.NUMBER, lambda v, drug: Fraction(v.board.plant.tip_pg(drug), 10**6)
     ),
-    "pump.dose_per_day_ug.": Family("drug", Kind.NUMBER, _dose_per_day_ug),
+    DOSE: Family(
+        "drug",
+        Kind.NUMBER,
+        lambda v, drug: pump_measures.dose_per_day_ug(v.therapy, v.device, drug),
+    ),
     "pump.log_count.": Family("CODE", Kind.NUMBER, lambda v, code: Fraction(v.log.count(code))),
     "event.first.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.first_us.get(code))),
     "event.last.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.last_us.get(code))),

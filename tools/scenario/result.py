@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from tools.pump_measures import Value
 from tools.scenario.expect import Expectation, value_json
-from tools.scenario.measures import Value
 
 
 @dataclass(frozen=True, slots=True)

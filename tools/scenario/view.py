@@ -5,7 +5,6 @@ it takes no time, is not logged, and the run goes on as if nobody had looked.
 """
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from functools import cached_property
 from typing import Final, TextIO
 
@@ -74,9 +73,3 @@ class View:
         """Codes of the pump's log, oldest first."""
         records = self._pump.firmware.log_records(0, _LOG_MAX)
         return tuple(record.code.name for record in records)
-
-    @property
-    def rate_ul_h(self) -> Fraction:
-        """The rate that the pump gives now."""
-        status = self.status
-        return Fraction(status.rate_numerator_pl, max(1, status.rate_denominator_h) * 10**6)

@@ -1,0 +1,86 @@
+"""The `pump.*` measures: what a status reply says, under the names that people and programs use.
+
+One table for `programmer --json`, the bench, and the expectations of scenarios. Values are exact:
+numbers are `Fraction`, absent is None; `plain` turns one into what JSON can hold.
+"""
+
+import enum
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final
+
+from protocol.codes import stop_reason_name
+from protocol.errors import ErrorCode
+from protocol.messages import DeviceInfo, Status, Therapy
+from tools.programmer import doses
+from tools.programmer import format as text
+
+Value = Fraction | str | bool | tuple[str, ...] | None
+
+
+class Kind(enum.Enum):
+    """What a measure gives, when it is not absent."""
+
+    NUMBER = "a number"
+    TEXT = "a text"
+    BOOLEAN = "true or false"
+    LIST = "a list"
+
+
+def _last_refusal(status: Status) -> str | None:
+    return None if status.last_refusal is ErrorCode.OK else status.last_refusal.name
+
+
+PUMP: Final[dict[str, tuple[Kind, Callable[[Status], Value]]]] = {
+    "pump.mode": (Kind.TEXT, lambda s: s.mode.name.lower()),
+    "pump.program": (Kind.TEXT, lambda s: s.program.name.lower()),
+    "pump.bolus": (Kind.TEXT, lambda s: s.bolus.name.lower()),
+    "pump.bolus_given_ul": (Kind.NUMBER, lambda s: Fraction(s.bolus_given_nl, text.NL_PER_UL)),
+    "pump.stop_reason": (Kind.TEXT, lambda s: stop_reason_name(s.stop_reason)),
+    "pump.computed_ul": (Kind.NUMBER, lambda s: Fraction(s.computed_nl, text.NL_PER_UL)),
+    # No pump of this version has a level sensor.
+    "pump.sensed_ul": (Kind.NUMBER, lambda s: None),
+    "pump.rate_ul_h": (Kind.NUMBER, lambda s: doses.rate_now_pl_h(s) / text.PL_PER_UL),
+    "pump.battery_mv": (Kind.NUMBER, lambda s: Fraction(s.battery_mv)),
+    "pump.eri": (Kind.BOOLEAN, lambda s: bool(s.eri)),
+    "pump.eri_date": (Kind.TEXT, lambda s: text.date(s.eri_wall_s)),
+    "pump.eos_date": (Kind.TEXT, lambda s: text.date(s.eos_wall_s)),
+    "pump.refill_due": (Kind.TEXT, lambda s: text.date(s.refill_due_wall_s)),
+    "pump.low_reservoir_date": (Kind.TEXT, lambda s: text.date(s.low_reservoir_wall_s)),
+    "pump.alarms": (Kind.LIST, lambda s: tuple(alarm.code.name for alarm in s.alarms)),
+    "pump.last_refusal": (Kind.TEXT, _last_refusal),
+}
+"""Measures of the status alone."""
+
+DOSE: Final = "pump.dose_per_day_ug."
+ACHIEVABLE: Final = "pump.achievable_dose_per_day_ug"
+
+
+def dose_per_day_ug(therapy: Therapy | None, device: DeviceInfo, drug: str) -> Fraction | None:
+    """Return the prescribed dose of a drug; absent when it is not in the therapy."""
+    daily_pg = doses.daily_pg(therapy, device) if therapy else {}
+    return daily_pg[drug] / text.PG_PER_UG if drug in daily_pg else None
+
+
+def achievable_dose_per_day_ug(therapy: Therapy | None, device: DeviceInfo) -> Fraction | None:
+    """Return what the nearest whole number of strokes in 24 h holds of the primary drug."""
+    if therapy is None:
+        return None
+    volume_pl = doses.strokes_per_day(therapy, device) * device.stroke_pl
+    return doses.mass_pg(volume_pl, therapy.drugs[0].concentration_pg_ml) / text.PG_PER_UG
+
+
+def said(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
+    """Return every `pump.*` measure for JSON; `therapy` is None while nothing is prescribed."""
+    values = {name: plain(of(status)) for name, (_, of) in PUMP.items()}
+    for drug in therapy.drugs if therapy else ():
+        values[DOSE + drug.name] = plain(dose_per_day_ug(therapy, device, drug.name))
+    values[ACHIEVABLE] = plain(achievable_dose_per_day_ug(therapy, device))
+    return values
+
+
+def plain(value: Value) -> Any:
+    """Return a value as JSON holds it."""
+    if isinstance(value, Fraction):
+        return text.number(value)
+    return list(value) if isinstance(value, tuple) else value
