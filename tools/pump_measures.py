@@ -7,7 +7,7 @@ numbers are `Fraction`, absent is None; `plain` turns one into what JSON can hol
 import enum
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from protocol.codes import stop_reason_name
 from protocol.errors import ErrorCode
@@ -31,25 +31,66 @@ def _last_refusal(status: Status) -> str | None:
     return None if status.last_refusal is ErrorCode.OK else status.last_refusal.name
 
 
-PUMP: Final[dict[str, tuple[Kind, Callable[[Status], Value]]]] = {
-    "pump.mode": (Kind.TEXT, lambda s: s.mode.name.lower()),
-    "pump.program": (Kind.TEXT, lambda s: s.program.name.lower()),
-    "pump.bolus": (Kind.TEXT, lambda s: s.bolus.name.lower()),
-    "pump.bolus_given_ul": (Kind.NUMBER, lambda s: Fraction(s.bolus_given_nl, text.NL_PER_UL)),
-    "pump.stop_reason": (Kind.TEXT, lambda s: stop_reason_name(s.stop_reason)),
-    "pump.computed_ul": (Kind.NUMBER, lambda s: Fraction(s.computed_nl, text.NL_PER_UL)),
-    # No pump of this version has a level sensor.
-    "pump.sensed_ul": (Kind.NUMBER, lambda s: None),
-    "pump.rate_ul_h": (Kind.NUMBER, lambda s: doses.rate_now_pl_h(s) / text.PL_PER_UL),
-    "pump.battery_mv": (Kind.NUMBER, lambda s: Fraction(s.battery_mv)),
-    "pump.eri": (Kind.BOOLEAN, lambda s: bool(s.eri)),
-    "pump.eri_date": (Kind.TEXT, lambda s: text.date(s.eri_wall_s)),
-    "pump.eos_date": (Kind.TEXT, lambda s: text.date(s.eos_wall_s)),
-    "pump.refill_due": (Kind.TEXT, lambda s: text.date(s.refill_due_wall_s)),
-    "pump.low_reservoir_date": (Kind.TEXT, lambda s: text.date(s.low_reservoir_wall_s)),
-    "pump.alarms": (Kind.LIST, lambda s: tuple(alarm.code.name for alarm in s.alarms)),
-    "pump.last_refusal": (Kind.TEXT, _last_refusal),
-}
+class Reading(NamedTuple):
+    """One row of the table."""
+
+    kind: Kind
+    of: Callable[[Status], Value]
+    doc: str
+
+
+PUMP: Final[dict[str, Reading]] = {
+    "pump.mode": Reading(Kind.TEXT, lambda s: s.mode.name.lower(), "what it is doing"),
+    "pump.program": Reading(
+        Kind.TEXT, lambda s: s.program.name.lower(), "infusion mode that is prescribed"
+    ),
+    "pump.bolus": Reading(Kind.TEXT, lambda s: s.bolus.name.lower(), "bolus that runs"),
+    "pump.bolus_given_ul": Reading(
+        Kind.NUMBER, lambda s: Fraction(s.bolus_given_nl, text.NL_PER_UL),
+        "confirmed of the bolus that runs or ran last",
+    ),
+    "pump.stop_reason": Reading(
+        Kind.TEXT, lambda s: stop_reason_name(s.stop_reason),
+        "why it does not deliver; absent while it does",
+    ),
+    "pump.computed_ul": Reading(
+        Kind.NUMBER, lambda s: Fraction(s.computed_nl, text.NL_PER_UL),
+        "reservoir volume, from fill and confirmed strokes",
+    ),
+    "pump.sensed_ul": Reading(
+        Kind.NUMBER, lambda s: None,
+        "reservoir volume by a level sensor; absent: no pump of this version has one",
+    ),
+    "pump.rate_ul_h": Reading(
+        Kind.NUMBER, lambda s: doses.rate_now_pl_h(s) / text.PL_PER_UL,
+        "rate now, of basal and bolus",
+    ),
+    "pump.battery_mv": Reading(Kind.NUMBER, lambda s: Fraction(s.battery_mv), "rest voltage"),
+    "pump.eri": Reading(
+        Kind.BOOLEAN, lambda s: bool(s.eri), "whether the elective replacement indicator is on"
+    ),
+    "pump.eri_date": Reading(
+        Kind.TEXT, lambda s: text.date(s.eri_wall_s), "when ERI came, or will come at the latest"
+    ),
+    "pump.eos_date": Reading(
+        Kind.TEXT, lambda s: text.date(s.eos_wall_s), "when service ends at the latest"
+    ),
+    "pump.refill_due": Reading(
+        Kind.TEXT, lambda s: text.date(s.refill_due_wall_s),
+        "the earlier of low-reservoir and stability date",
+    ),
+    "pump.low_reservoir_date": Reading(
+        Kind.TEXT, lambda s: text.date(s.low_reservoir_wall_s),
+        "when the low-reservoir volume will be reached",
+    ),
+    "pump.alarms": Reading(
+        Kind.LIST, lambda s: tuple(alarm.code.name for alarm in s.alarms),
+        "alarms that stand, in order of occurrence",
+    ),
+    "pump.last_refusal": Reading(
+        Kind.TEXT, _last_refusal, "error code of the last refused command; absent: none"
+    ),
+}  # fmt: skip
 """Measures of the status alone."""
 
 DOSE: Final = "pump.dose_per_day_ug."
@@ -72,7 +113,7 @@ def achievable_dose_per_day_ug(therapy: Therapy | None, device: DeviceInfo) -> F
 
 def said(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
     """Return every `pump.*` measure for JSON; `therapy` is None while nothing is prescribed."""
-    values = {name: plain(of(status)) for name, (_, of) in PUMP.items()}
+    values = {name: plain(of(status)) for name, (_, of, _) in PUMP.items()}
     for drug in therapy.drugs if therapy else ():
         values[DOSE + drug.name] = plain(dose_per_day_ug(therapy, device, drug.name))
     values[ACHIEVABLE] = plain(achievable_dose_per_day_ug(therapy, device))

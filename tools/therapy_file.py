@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
 from protocol.messages import (
@@ -27,10 +27,17 @@ from tools.programmer import format as show
 from tools.quantity import QuantityError
 from tools.toml_file import NEVER, Table
 
-SCENARIO_KEYS: Final = (
-    "profile", "seed", "start", "duration", "plant", "therapy", "step", "expect",
-)  # fmt: skip
-"""Top-level keys of a scenario file, any of which may stand beside `[therapy]`."""
+SCENARIO_KEYS: Final[dict[str, str]] = {
+    "profile": "pump model: a name, or a `.toml` file as seen from the scenario's folder",
+    "seed": "whole number from which all chance is drawn; default 1",
+    "start": "pump wall clock at t = 0; default 2027-01-01T00:00:00",
+    "duration": "how long the run is",
+    "plant": "what is physically true at t = 0",
+    "therapy": "what is programmed at t = 0; without it the pump is stopped",
+    "step": "a list: what is done",
+    "expect": "a list: what must hold",
+}
+"""Top-level keys of a scenario file, which may stand beside `[therapy]`, and what each is."""
 LATER: Final[dict[str, object]] = {
     "steps": NEVER, "days": NEVER,
     "background": NEVER, "bolus": NEVER, "over": NEVER, "every": NEVER, "first": NEVER,
@@ -141,11 +148,11 @@ def load_table(path: str) -> TherapyTable:
 
 def read(table: Table) -> TherapyTable:
     """Return a `[therapy]` table, each value checked by itself. Raises FileError."""
-    table.only(_READERS, LATER)
+    table.only(KEYS, LATER)
     if "dose_per_day" in table and "rate" in table:
         raise table.error("rate: dose_per_day is given too; give one of them", "rate")
     changes: dict[str, Any] = {}
-    for key, (field, convert) in _READERS.items():
+    for key, (field, convert, _) in KEYS.items():
         if field and key in table:
             changes[field] = table.take(key, convert)
     if "drugs" in table:
@@ -231,26 +238,56 @@ def _flag(value: object) -> int:
     return int(toml_file.boolean(value))
 
 
-_READERS: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
-    "drugs": ("", read_drugs),
-    "mode": (
+class Key(NamedTuple):
+    """One key of `[therapy]`."""
+
+    field: str
+    """Field of Therapy; a key without one is read by its own function."""
+    read: Callable[[Any], Any]
+    doc: str
+
+
+KEYS: Final[dict[str, Key]] = {
+    "drugs": Key(
+        "", read_drugs,
+        '1 to 5 of `{ name = "...", concentration = "..." }`; the first is the primary drug',
+    ),
+    "mode": Key(
         "program",
         toml_file.choice({kind.name.lower(): kind for kind in ProgramKind}, LATER_MODES),
+        "`stopped`, `minimum_rate` or `simple_continuous`",
     ),
-    "dose_per_day": ("rate", _daily_dose),
-    "rate": ("rate", quantity.rate),
-    "reservoir_fill": ("", quantity.volume_nl),
-    "low_reservoir_alarm": ("low_reservoir_nl", quantity.volume_nl),
-    "stability": ("stability_days", _whole_days),
-    "catheter": ("", _catheter),
-    "bolus_basal": (
+    "dose_per_day": Key("rate", _daily_dose, "basal: mass of the primary drug per day; or `rate`"),
+    "rate": Key("rate", quantity.rate, "basal: volume or mass per h or day; or `dose_per_day`"),
+    "reservoir_fill": Key(
+        "", quantity.volume_nl,
+        "volume that the pump is told it holds; default: it is told nothing",
+    ),
+    "low_reservoir_alarm": Key(
+        "low_reservoir_nl", quantity.volume_nl,
+        "LOW_RESERVOIR at or below this volume; default 2 mL",
+    ),
+    "stability": Key(
+        "stability_days", _whole_days,
+        "whole days that the drugs last, for the refill date; default: not given",
+    ),
+    "catheter": Key(
+        "", _catheter,
+        '`{ length = "...", volume = "..." }`, the volume per cm; default: none',
+    ),
+    "bolus_basal": Key(
         "bolus_basal",
         toml_file.choice({kind.name.lower(): kind for kind in BolusBasal}),
+        "the basal during a bolus: `continue` (default) or `pause`",
     ),
-    "emergency": (
+    "emergency": Key(
         "emergency",
         toml_file.choice({kind.name.lower(): kind for kind in EmergencyAction}),
+        "kept for a later version: `stop` (default) or `minimum_rate`",
     ),
-    "patient_may_stop": ("patient_may_stop", _flag),
-}
-"""Key -> field of Therapy and reader; a key without a field is read by its own function."""
+    "patient_may_stop": Key(
+        "patient_may_stop", _flag,
+        "kept for a later version; default `false`",
+    ),
+}  # fmt: skip
+"""What a `[therapy]` table holds."""

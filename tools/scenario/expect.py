@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from protocol.codes import Code
 from protocol.errors import ErrorCode
@@ -19,19 +19,16 @@ from tools.quantity import exact_text, shown
 from tools.scenario.measures import WORDS, Measure, find
 from tools.toml_file import Place, Table, suggestion
 
-COMPARATORS: Final = ("equals", "min", "max", "contains", "lacks", "is")
+KEYS: Final[dict[str, str]] = {
+    "at": "when; default: at the end",
+    "that": "the measure",
+    "within": "how far off `equals` may be, for numbers; default 0",
+}
+"""Keys of an `[[expect]]` besides the comparators, and what each says."""
 NULL: Final = "null"
 NO_LINK: Final = "NO_LINK"
 UNCERTAIN: Final = "UNCERTAIN"
 """What `programmer.refusals` says of an act that met no answer; UNCERTAIN: it may be done."""
-_KINDS: Final = {
-    "equals": (Kind.NUMBER, Kind.LIST),
-    "min": (Kind.NUMBER,),
-    "max": (Kind.NUMBER,),
-    "contains": (Kind.LIST,),
-    "lacks": (Kind.LIST,),
-    "is": (Kind.TEXT, Kind.BOOLEAN),
-}
 _REMEDIES: Final = {
     Kind.NUMBER: "equals, min or max",
     Kind.TEXT: 'is = "..."',
@@ -57,7 +54,7 @@ class Expectation:
         return [
             problem
             for name, wanted in self.checks
-            if (problem := _JUDGES[name](actual, wanted, self.within))
+            if (problem := COMPARATORS[name].judge(actual, wanted, self.within))
         ]
 
     def wanted_text(self) -> str:
@@ -66,14 +63,14 @@ class Expectation:
 
     def _wanted(self, name: str, wanted: Any) -> str:
         margin = f" ± {exact_text(self.within)}" if name == "equals" and self.within else ""
-        return f"{_SIGNS[name]}{value_text(wanted)}{margin}"
+        return f"{COMPARATORS[name].sign}{value_text(wanted)}{margin}"
 
 
 def read(
     table: Table, instant: Callable[[Any], int], end_us: int, drugs: Collection[str]
 ) -> Expectation:
     """Return the expectation of an `[[expect]]` table. Raises FileError."""
-    table.only(("at", "that", *COMPARATORS, "within"))
+    table.only((*KEYS, *COMPARATORS))
     measure = table.take("that", lambda value: find(toml_file.text(value), drugs))
     checks = tuple(
         (name, table.take(name, _wanted_reader(name, measure)))
@@ -120,7 +117,7 @@ def _wanted_reader(name: str, measure: Measure) -> Callable[[Any], Any]:
     def read_wanted(value: object) -> Any:
         if name == "is" and value == NULL:
             return None
-        if measure.kind not in _KINDS[name]:
+        if measure.kind not in COMPARATORS[name].kinds:
             remedy = _REMEDIES[measure.kind]
             raise ValueError(f"{measure.name} is {measure.kind.value}; use {remedy}")
         if measure.kind is Kind.NUMBER:
@@ -207,12 +204,30 @@ def _is(actual: Value, wanted: Any, within: Fraction) -> str | None:
     return None if actual == wanted else f"is {value_text(actual)}, not {value_text(wanted)}"
 
 
-_JUDGES: Final[dict[str, Callable[[Value, Any, Fraction], str | None]]] = {
-    "equals": _equals, "min": _min, "max": _max, "contains": _contains, "lacks": _lacks, "is": _is,
-}  # fmt: skip
-_SIGNS: Final = {
-    "equals": "= ", "min": ">= ", "max": "<= ", "contains": "contains ", "lacks": "lacks ",
-    "is": "is ",
+class Comparator(NamedTuple):
+    """One row of the table of comparators."""
+
+    kinds: tuple[Kind, ...]
+    """Kinds of measures that it takes."""
+    sign: str
+    judge: Callable[[Value, Any, Fraction], str | None]
+    """(actual, wanted, within) -> what is wrong, or None."""
+    doc: str
+
+
+COMPARATORS: Final[dict[str, Comparator]] = {
+    "equals": Comparator(
+        (Kind.NUMBER, Kind.LIST), "= ", _equals,
+        "the same number, or off by at most `within`; the same items in the same order",
+    ),
+    "min": Comparator((Kind.NUMBER,), ">= ", _min, "this or more"),
+    "max": Comparator((Kind.NUMBER,), "<= ", _max, "this or less"),
+    "contains": Comparator((Kind.LIST,), "contains ", _contains, "this item is in the list"),
+    "lacks": Comparator((Kind.LIST,), "lacks ", _lacks, "this item is not in the list"),
+    "is": Comparator(
+        (Kind.TEXT, Kind.BOOLEAN), "is ", _is,
+        'the same text, `true` or `false`; `"null"` of any measure: it says nothing',
+    ),
 }  # fmt: skip
 
 ITEMS: Final = (

@@ -25,6 +25,7 @@ class Measure:
     name: str
     kind: Kind
     of: Callable[[View], Value]
+    doc: str
 
     def read(self, view: View) -> Value:
         """Return the value now; a pump without power says nothing."""
@@ -41,6 +42,7 @@ class Family:
     """What the last part names: drug or CODE."""
     kind: Kind
     of: Callable[[View, str], Value]
+    doc: str
 
 
 def find(name: str, drugs: Collection[str]) -> Measure:
@@ -75,7 +77,7 @@ def _member(prefix: str, family: Family, last: str, drugs: Collection[str]) -> M
         raise ValueError(
             f'"{prefix}{last}": no such {family.last.lower()}{suggestion(last, known)}'
         )
-    return Measure(f"{prefix}{last}", family.kind, lambda view: family.of(view, last))
+    return Measure(f"{prefix}{last}", family.kind, lambda view: family.of(view, last), family.doc)
 
 
 def _seconds(at_us: int | None) -> Fraction | None:
@@ -88,66 +90,106 @@ def _sounding(view: View) -> str:
 
 def _said(name: str) -> tuple[str, Measure]:
     """A measure of the status reply."""
-    kind, of = PUMP[name]
-    return name, Measure(name, kind, lambda view: of(view.status))
+    kind, of, doc = PUMP[name]
+    return name, Measure(name, kind, lambda view: of(view.status), doc)
 
 
-def _number(name: str, read: Callable[[View], Fraction | None]) -> tuple[str, Measure]:
-    return name, Measure(name, Kind.NUMBER, read)
+def _number(name: str, read: Callable[[View], Fraction | None], doc: str) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.NUMBER, read, doc)
 
 
-def _text(name: str, read: Callable[[View], str | None]) -> tuple[str, Measure]:
-    return name, Measure(name, Kind.TEXT, read)
+def _text(name: str, read: Callable[[View], str | None], doc: str) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.TEXT, read, doc)
 
 
-def _truth(name: str, read: Callable[[View], bool]) -> tuple[str, Measure]:
-    return name, Measure(name, Kind.BOOLEAN, read)
+def _truth(name: str, read: Callable[[View], bool], doc: str) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.BOOLEAN, read, doc)
 
 
-def _list(name: str, read: Callable[[View], tuple[str, ...]]) -> tuple[str, Measure]:
-    return name, Measure(name, Kind.LIST, read)
+def _list(name: str, read: Callable[[View], tuple[str, ...]], doc: str) -> tuple[str, Measure]:
+    return name, Measure(name, Kind.LIST, read, doc)
 
 
 MEASURES: Final[dict[str, Measure]] = dict(
     (
-        _number("truth.delivered_ul", lambda v: Fraction(v.board.plant.delivered_pl, 10**6)),
-        _number("truth.reservoir_ul", lambda v: Fraction(v.board.plant.reservoir_pl, 10**6)),
-        _number("truth.flow_ul_h", lambda v: Fraction(v.board.plant.flow_pl_h, 10**6)),
-        _number("truth.rotor_deg", lambda v: Fraction(v.board.plant.rotor_deg)),
-        _number("truth.battery_mah", lambda v: Fraction(v.board.battery.left_nah, 10**6)),
-        _truth("truth.supply_cut", lambda v: not v.board.supply.enabled),
+        _number(
+            "truth.delivered_ul", lambda v: Fraction(v.board.plant.delivered_pl, 10**6),
+            "volume that has left the pump since t = 0",
+        ),
+        _number(
+            "truth.reservoir_ul", lambda v: Fraction(v.board.plant.reservoir_pl, 10**6),
+            "volume in the reservoir above the unextractable residual",
+        ),
+        _number(
+            "truth.flow_ul_h", lambda v: Fraction(v.board.plant.flow_pl_h, 10**6),
+            "volume that left the pump in the trailing hour",
+        ),
+        _number(
+            "truth.rotor_deg", lambda v: Fraction(v.board.plant.rotor_deg),
+            "position of the rotor as an X-ray shows it, 0 to 359",
+        ),
+        _number(
+            "truth.battery_mah", lambda v: Fraction(v.board.battery.left_nah, 10**6),
+            "charge left in the battery",
+        ),
+        _truth(
+            "truth.supply_cut", lambda v: not v.board.supply.enabled,
+            "whether the motor has no supply",
+        ),
         *map(_said, PUMP),
         _number(
-            ACHIEVABLE, lambda v: pump_measures.achievable_dose_per_day_ug(v.therapy, v.device)
+            ACHIEVABLE, lambda v: pump_measures.achievable_dose_per_day_ug(v.therapy, v.device),
+            "of the primary drug, with whole strokes in 24 h",
         ),
-        _list("pump.log", lambda v: v.log),
-        _text("sound.active", _sounding),
+        _list("pump.log", lambda v: v.log, "codes of its log, oldest first"),
+        _text("sound.active", _sounding, "tone that sounds at its interval"),
         _number(
             "sound.count.critical",
             lambda v: Fraction(v.board.sounder.starts[TonePattern.CRITICAL]),
+            "critical tones begun",
         ),
         _number(
             "sound.count.non_critical",
             lambda v: Fraction(v.board.sounder.starts[TonePattern.NON_CRITICAL]),
+            "non-critical tones begun",
         ),
-        _list("programmer.refusals", lambda v: v.refusals),
-        _number("ledger.violations", lambda v: Fraction(len(v.board.plant.ledger_violations()))),
+        _list(
+            "programmer.refusals", lambda v: v.refusals,
+            "what became of each act that was not done, oldest first",
+        ),
+        _number(
+            "ledger.violations", lambda v: Fraction(len(v.board.plant.ledger_violations())),
+            "accounts of volume and mass in the emulator's physics that do not balance; not 0: a "
+            "bug in itpump",
+        ),
     )
-)
+)  # fmt: skip
+"""Name -> measure."""
 
 FAMILIES: Final[dict[str, Family]] = {
     "truth.tip_ug.": Family(
-        "drug", Kind.NUMBER, lambda v, drug: Fraction(v.board.plant.tip_pg(drug), 10**6)
+        "drug", Kind.NUMBER, lambda v, drug: Fraction(v.board.plant.tip_pg(drug), 10**6),
+        "mass that has left the catheter tip since t = 0",
     ),
     DOSE: Family(
-        "drug",
-        Kind.NUMBER,
+        "drug", Kind.NUMBER,
         lambda v, drug: pump_measures.dose_per_day_ug(v.therapy, v.device, drug),
+        "prescribed dose",
     ),
-    "pump.log_count.": Family("CODE", Kind.NUMBER, lambda v, code: Fraction(v.log.count(code))),
-    "event.first.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.first_us.get(code))),
-    "event.last.": Family("CODE", Kind.NUMBER, lambda v, code: _seconds(v.last_us.get(code))),
-}
+    "pump.log_count.": Family(
+        "CODE", Kind.NUMBER, lambda v, code: Fraction(v.log.count(code)),
+        "how often the code is in its log",
+    ),
+    "event.first.": Family(
+        "CODE", Kind.NUMBER, lambda v, code: _seconds(v.first_us.get(code)),
+        "when the pump first logged the code, s since t = 0; absent: never",
+    ),
+    "event.last.": Family(
+        "CODE", Kind.NUMBER, lambda v, code: _seconds(v.last_us.get(code)),
+        "when it last did, s since t = 0",
+    ),
+}  # fmt: skip
+"""First part of a name -> measures."""
 
 LATER: Final = (
     "pump.lockout_s", "pump.boluses_24h", "programmer.refill_discrepancy_percent",

@@ -28,9 +28,16 @@ SEED_MAX: Final = 10**18 - 1
 """Keeps the serial number that is made from it within its field."""
 START: Final = datetime.datetime(2027, 1, 1)
 """Pump wall clock at t = 0 when a file does not say; any date does."""
-PLANT_KEYS: Final = (
-    "fill", "drugs", "path", "flow_bias_percent", "battery_percent", "implanted",
-)  # fmt: skip
+PLANT_KEYS: Final[dict[str, str]] = {
+    "fill": "volume in the reservoir; default: the therapy's `reservoir_fill`, else full",
+    "drugs": "what is dissolved in it, a list as in `[therapy]`; default: the therapy's drugs",
+    "path": "what tubing and catheter hold: `primed`, the same solution (default); "
+    "`saline` or `empty`, no drug",
+    "flow_bias_percent": "how much more than it believes each stroke gives; default 0",
+    "battery_percent": "charge, 0 to 100, whole; default 100",
+    "implanted": "wall-clock time when the service life began; default: `start`",
+}
+"""Keys of `[plant]`, and what each says."""
 PLANT_LATER: Final[dict[str, object]] = {
     "noise_percent": 0, "temperature_c": 37, "pressure_kpa": Decimal("101.325"),
 }  # fmt: skip

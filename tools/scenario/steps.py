@@ -4,7 +4,7 @@
 format but not to this version is refused by name, so that nothing is ever silently left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -104,11 +104,14 @@ class Clear(Step):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """How an action is written: its keys, those of a later version, and its reader."""
+    """One row of the table of actions."""
 
-    keys: tuple[str, ...]
+    doc: str
+    keys: dict[str, str]
+    """Its keys besides `at` and `do`, and what each says."""
     read: Callable[[Table, int, Place], Step]
     later: dict[str, object] = field(default_factory=dict)
+    """Keys of a later version, with the value that asks for nothing."""
 
 
 def read(table: Table, instant: Callable[[Any], int]) -> Step:
@@ -189,26 +192,70 @@ def positive_us(value: object) -> int:
     return duration_us
 
 
+def _words(options: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in options)
+
+
 _ALARMS: Final = {code.name: code for code in Code if code < 64}
 _CAUSES: Final = {cause.name.lower(): cause for cause in ResetCause}
 
 ACTIONS: Final[dict[str, Action]] = {
-    "program": Action(("therapy",), _program, {"override": False}),
-    "bolus": Action(("kind", "dose", "volume", "over", "again"), _bolus, {"override": False}),
-    "stop": Action((), _bare(Stop)),
-    "resume": Action((), _bare(Resume)),
-    "interrogate": Action((), _bare(Interrogate)),
+    "program": Action(
+        "A clinician programs a therapy; the rest of the one the pump has stays as it is.",
+        {"therapy": "table with the keys of `[therapy]` that change"},
+        _program,
+        {"override": False},
+    ),
+    "bolus": Action(
+        "A clinician gives a single bolus, on top of the basal unless the therapy pauses it.",
+        {
+            "dose": "mass of the primary drug; this or `volume`",
+            "volume": "volume; this or `dose`",
+            "over": "time to give it over; default: as fast as the pump may",
+            "again": "`true`: the like of a bolus begun less than 10 min ago is meant",
+            "kind": '`"single"`, which is the default',
+        },
+        _bolus,
+        {"override": False},
+    ),
+    "stop": Action("A clinician stops the pump; a stroke under way is finished.", {}, _bare(Stop)),
+    "resume": Action("A clinician starts a stopped pump again.", {}, _bare(Resume)),
+    "interrogate": Action(
+        "A clinician's read at the start of a visit, which the pump logs.", {}, _bare(Interrogate)
+    ),
     "refill": Action(
-        ("injected",),
+        "All residual is taken out, the drugs of the prescription go in, and the pump is told. "
+        "When the pump refuses, nothing is filled.",
+        {"injected": "volume that goes in"},
         _refill,
         dict.fromkeys(("actual_residual", "entered", "entered_residual", "drugs"), NEVER),
     ),
-    "clear_alarm": Action(("code",), _clear_alarm),
-    "reset": Action(("cause",), _reset),
-    "inject": Action(("fault", "for"), _inject),
-    "clear": Action(("fault",), _clear),
-    "power_cut": Action(("for",), _power_cut),
+    "clear_alarm": Action(
+        "A clinician clears a latched alarm: selects it and confirms.",
+        {"code": "the alarm"},
+        _clear_alarm,
+    ),
+    "reset": Action(
+        "The controller resets and boots; flash, wall clock and encoder count survive.",
+        {"cause": f"{_words(_CAUSES)}; default `commanded`"},
+        _reset,
+    ),
+    "inject": Action(
+        "A fault begins, in place of one of that name.",
+        {
+            "fault": "its name",
+            "for": "it ends after this time; default: until `clear`",
+        },
+        _inject,
+    ),
+    "clear": Action("A fault ends.", {"fault": "its name"}, _clear),
+    "power_cut": Action(
+        "The pump is without power, then boots; flash and wall clock survive.",
+        {"for": "how long"},
+        _power_cut,
+    ),
 }
+"""`do` -> what is done. A fault's parameters are keys of `inject` too."""
 
 LATER_ACTIONS: Final = (
     "patient_bolus", "recover", "wake", "emergency_stop", "acknowledge", "alarm_test", "set_clock",
