@@ -88,7 +88,7 @@ PUMP: Final[dict[str, Reading]] = {
         "alarms that stand, in order of occurrence",
     ),
     "pump.last_refusal": Reading(
-        Kind.TEXT, _last_refusal, "error code of the last refused command; absent: none"
+        Kind.TEXT, _last_refusal, "of the last refused command; absent: none"
     ),
 }  # fmt: skip
 """Measures of the status alone."""

@@ -82,7 +82,8 @@ _DOSE: Final = _Kind(
     "a dose", ("mass", "volume"), ("",), "a dose is a mass or a volume", "20 ug", 10**15,
     "pg or pL",
 )  # fmt: skip
-_KINDS: Final = (_VOLUME, _MASS, _TIME, _LENGTH, _CONCENTRATION, _PER_LENGTH, _RATE)
+KINDS: Final = (_VOLUME, _MASS, _TIME, _LENGTH, _CONCENTRATION, _PER_LENGTH, _RATE)
+"""What a quantity can measure, one of them each."""
 
 
 def volume_pl(value: object) -> int:
@@ -236,7 +237,7 @@ def _malformed(text: str, want: _Kind) -> str:
 
 def _mismatch(unit: str, kind: str, per: str, want: _Kind) -> str:
     """Say what the unit measures when that is something else, else how the kind is written."""
-    for other in _KINDS:
+    for other in KINDS:
         if other is not want and kind in other.of and per in other.per:
             return f"{unit} is {other.name}; {_needed(want)}"
     return f'{want.rule}, e.g. "{want.example}"'

@@ -11,11 +11,13 @@ from typing import Final
 from tools.docs.alarms_page import render as alarms
 from tools.docs.modes_page import render as modes
 from tools.docs.protocol_page import render as protocol
+from tools.docs.scenarios_page import render as scenarios
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/alarms.md": alarms,
     "docs/modes.md": modes,
     "docs/protocol.md": protocol,
+    "docs/scenarios.md": scenarios,
 }
 """Path below the repository's folder -> what returns the page's text."""
 

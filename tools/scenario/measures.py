@@ -141,7 +141,7 @@ MEASURES: Final[dict[str, Measure]] = dict(
             ACHIEVABLE, lambda v: pump_measures.achievable_dose_per_day_ug(v.therapy, v.device),
             "of the primary drug, with whole strokes in 24 h",
         ),
-        _list("pump.log", lambda v: v.log, "codes of its log, oldest first"),
+        _list("pump.log", lambda v: v.log, "codes that its log still holds, oldest first"),
         _text("sound.active", _sounding, "tone that sounds at its interval"),
         _number(
             "sound.count.critical",
@@ -178,15 +178,15 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "pump.log_count.": Family(
         "CODE", Kind.NUMBER, lambda v, code: Fraction(v.log.count(code)),
-        "how often the code is in its log",
+        "how often the code is in `pump.log`",
     ),
     "event.first.": Family(
         "CODE", Kind.NUMBER, lambda v, code: _seconds(v.first_us.get(code)),
-        "when the pump first logged the code, s since t = 0; absent: never",
+        "when the pump first logged the code; absent: never",
     ),
     "event.last.": Family(
         "CODE", Kind.NUMBER, lambda v, code: _seconds(v.last_us.get(code)),
-        "when it last did, s since t = 0",
+        "when it last did",
     ),
 }  # fmt: skip
 """First part of a name -> measures."""

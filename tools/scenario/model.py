@@ -33,7 +33,8 @@ PLANT_KEYS: Final[dict[str, str]] = {
     "drugs": "what is dissolved in it, a list as in `[therapy]`; default: the therapy's drugs",
     "path": "what tubing and catheter hold: `primed`, the same solution (default); "
     "`saline` or `empty`, no drug",
-    "flow_bias_percent": "how much more than it believes each stroke gives; default 0",
+    "flow_bias_percent": "how much more each stroke gives than the pump believes, above -100 and "
+    "at most 1000; default 0",
     "battery_percent": "charge, 0 to 100, whole; default 100",
     "implanted": "wall-clock time when the service life began; default: `start`",
 }
