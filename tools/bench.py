@@ -8,7 +8,7 @@ import argparse
 import json
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tools.quantity import (
@@ -31,13 +31,32 @@ class NoBench(Exception):
     """Nothing answers at the socket; one line for people."""
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Takes `KEY=VALUE` after an option too; argparse ends a list of words at the first option."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        parsed, rest = super().parse_known_args(args, namespace)
+        if "parameters" in parsed:
+            parsed.parameters = [*parsed.parameters, *filter(_is_parameter, rest)]
+            rest = [word for word in rest if not _is_parameter(word)]
+        return parsed, rest
+
+
+def _is_parameter(word: str) -> bool:
+    return "=" in word and not word.startswith("-")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options and sub-commands of `itpump bench`."""
     parser.add_argument(
         "--port", required=True, metavar="BENCH", help="socket, as `itpump run` prints it"
     )
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-    commands = parser.add_subparsers(dest="request", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="request", metavar="COMMAND", required=True, parser_class=_CommandParser
+    )
 
     def command(name: str, what: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=what, description=what)

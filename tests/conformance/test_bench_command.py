@@ -62,6 +62,11 @@ def test_a_fault_begins_and_ends(pump: Emulator) -> None:
     assert pump.ask("clear", "magnet_field") == {"active": {}}
 
 
+def test_parameters_may_come_after_options(pump: Emulator) -> None:
+    pump.ask("inject", "magnet_field", "--for", "2h", "recovery=10min")
+    assert pump.ask("status")["truth.faults"] == {"magnet_field": {"recovery": "600000000"}}
+
+
 def test_a_magnet_stops_the_flow(pump: Emulator) -> None:
     pump.ask("inject", "magnet_field")
     pump.ask("advance", "1d")
