@@ -77,7 +77,8 @@ class Pacer:
 
     Within one rate the world follows a straight line from an anchor (host time, pump time), so
     nothing is rounded away. The anchor moves when the rate changes, after a jump of the world
-    (`advance`), and when the world lags more than `CATCH_UP_US`.
+    (`advance`), and when the world lags more than `CATCH_UP_US`. Time that the loop slept because
+    nothing was due is no lag: `rest` says until when it meant to.
     """
 
     def __init__(self, speed: int, host_us: int, world_us: int) -> None:
@@ -87,6 +88,11 @@ class Pacer:
         self._rate = STEP
         self._host_us = host_us
         self._world_us = world_us
+        self._rest_until_us = host_us
+
+    def rest(self, until_us: int) -> None:
+        """Note that the loop does not come round before this host time, unless woken."""
+        self._rest_until_us = until_us
 
     def limit_us(self, hold: Hold, host_us: int, world_us: int) -> int:
         """Return the instant (>= `world_us`) the world, now at `world_us`, may be run to."""
@@ -98,9 +104,11 @@ class Pacer:
         if limit_us < world_us:
             self._anchor(host_us, world_us)
             return world_us
-        if limit_us - world_us > CATCH_UP_US * rate:
-            self._anchor(host_us - CATCH_UP_US, world_us)
-            return world_us + CATCH_UP_US * rate
+        rested_us = self._world_us + (self._rest_until_us - self._host_us) * rate
+        on_time_us = max(world_us, rested_us)
+        if limit_us - on_time_us > CATCH_UP_US * rate:
+            self._anchor(host_us - CATCH_UP_US, on_time_us)
+            return on_time_us + CATCH_UP_US * rate
         return limit_us
 
     def host_us(self, world_us: int) -> int | None:

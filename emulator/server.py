@@ -164,10 +164,11 @@ class Server:
         return self.watch.hold(self._host_us(), self.world.now_us)
 
     def _timeout_s(self, idle: bool) -> float:
-        """Return how long only the outside can make a difference."""
-        if not idle or self._stopping or self._jump is not None:
-            return 0.0
+        """Return how long only the outside can make a difference; that long is no lag."""
         now_us = self._host_us()
+        if not idle or self._stopping or self._jump is not None:
+            self.pacer.rest(now_us)
+            return 0.0
         wakes_us = [now_us + self._look_us(), *(chore.due_us for chore in self._chores)]
         event_us = self.world.next_event_us()
         reached_us = self.pacer.host_us(
@@ -175,7 +176,9 @@ class Server:
         )
         if reached_us is not None:
             wakes_us.append(reached_us)
-        return max(0, min(wakes_us) - now_us) / 1e6
+        wake_us = max(now_us, min(wakes_us))
+        self.pacer.rest(wake_us)
+        return (wake_us - now_us) / 1e6
 
     def _look_us(self) -> int:
         """Return how long nothing needs to be looked at that does not wake the loop by itself."""

@@ -131,6 +131,20 @@ def test_lost_time_stays_lost() -> None:
     assert pacer.limit_us(Hold.FREE, 3600 * S + 10, after_stop_us) == CATCH_UP_US + 10
 
 
+def test_a_rest_is_no_lag() -> None:
+    pacer = Pacer(60, 0, 0)
+    pacer.limit_us(Hold.FREE, 0, 0)
+    pacer.rest(S)
+    assert pacer.limit_us(Hold.FREE, S + 5 * MS, 0) == 60 * (S + 5 * MS)
+
+
+def test_what_is_lost_after_a_rest_stays_lost() -> None:
+    pacer = Pacer(1, 0, 0)
+    pacer.limit_us(Hold.FREE, 0, 0)
+    pacer.rest(2 * S)
+    assert pacer.limit_us(Hold.FREE, 3600 * S, 0) == 2 * S + CATCH_UP_US
+
+
 def test_a_jump_of_the_world_is_kept_and_time_goes_on_from_there() -> None:
     pacer = Pacer(1, 0, 0)
     pacer.limit_us(Hold.FREE, 0, 0)

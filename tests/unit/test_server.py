@@ -105,6 +105,19 @@ class Rig:
         self.server.call(tick)
         self.server.run()
 
+    def sleep_through(self, host_us: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Run for that long with nothing ready: each wait takes as long as the loop asks for."""
+        end_us = self.clock.now_us + host_us
+
+        def wait(timeout_s: float) -> list[object]:
+            self.clock.now_us += round(timeout_s * 1e6)
+            if self.clock.now_us >= end_us:
+                self.server.stop()
+            return []
+
+        monkeypatch.setattr(self.server.selector, "select", wait)
+        self.server.run()
+
     def client_sends(self, data: bytes) -> None:
         self.port.from_client += data
         self.server.call(self.port.ready)
@@ -124,6 +137,15 @@ def rig() -> Iterator[Callable[..., Rig]]:
 
 
 Make = Callable[..., Rig]
+
+
+@pytest.mark.parametrize("speed", [1, 3600])
+def test_an_idle_pump_loses_no_time(speed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(speed)
+    rig.server.every(S, lambda: None)
+    rig.sleep_through(10 * S, monkeypatch)
+    behind_us = rig.clock.now_us * speed - rig.world.now_us
+    assert 0 <= behind_us < 1_100_000 * speed, "at most the last second, which was not yet served"
 
 
 def test_real_time_follows_the_host(rig: Make) -> None:
