@@ -268,3 +268,9 @@ def test_2400_days_with_a_refill_every_240_are_exact_to_one_stroke() -> None:
     assert final["truth.reservoir_ul"] == final["pump.computed_ul"]
     assert final["pump.alarms"] == ()
     assert final["ledger.violations"] == 0
+
+
+def test_the_trace_hash_sees_the_physics() -> None:
+    """A plant that gives more than the rotor says is another run, though no event differs."""
+    biased = "[plant]\nflow_bias_percent = 10\n"
+    assert run("2h").trace_sha256 != run("2h", biased).trace_sha256

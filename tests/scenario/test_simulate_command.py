@@ -130,6 +130,15 @@ def test_a_plot_is_a_picture_of_the_same_run(good: str, tmp_path: Path, capsys: 
         assert json.loads(out)["trace_sha256"] == plain["trace_sha256"]
 
 
+def test_a_picture_of_no_known_kind_is_refused_before_the_run(
+    good: str, tmp_path: Path, capsys: Output
+) -> None:
+    assert main(["simulate", good, "--plot", str(tmp_path / "p.foo")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"itpump simulate: --plot {tmp_path / 'p.foo'}: the name ends in one of")
+
+
 def test_without_matplotlib_a_plot_says_how_to_get_it(
     good: str, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

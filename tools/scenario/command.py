@@ -61,9 +61,9 @@ def _simulated(scenario: "Scenario", args: argparse.Namespace) -> "Result":
                 return run(scenario, args.seed, sink)
             from tools.scenario.plot import Plot
 
-            plot = Plot(scenario)
+            plot = Plot(scenario, args.plot)
             result = run(scenario, args.seed, sink, plot.sample, plot.every_us)
-            plot.save(args.plot, result)
+            plot.save(result)
             return result
     except OSError as error:
         raise FileError(f"{error.filename}: cannot be written: {error.strerror}") from None

@@ -6,6 +6,7 @@ what the pump believes. matplotlib comes with the extra "plot" and is loaded onl
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import Mode
@@ -49,13 +50,17 @@ class Sample:
 class Plot:
     """Collects the samples of one run, then draws them."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        """Raises FileError, at once and not after a long run, when matplotlib is missing."""
+    def __init__(self, scenario: Scenario, path: str) -> None:
+        """Raises FileError, at once and not after a long run, when `path` cannot be drawn."""
         try:
             from matplotlib.figure import Figure
         except ImportError:
             raise FileError(REMEDY) from None
         self._figure = Figure(figsize=(11, 10), layout="constrained")
+        known = self._figure.canvas.get_supported_filetypes()
+        if Path(path).suffix.lower().removeprefix(".") not in known:
+            raise FileError(f"--plot {path}: the name ends in one of {', '.join(sorted(known))}")
+        self._path = path
         self._scenario = scenario
         self._samples: list[Sample] = []
         self.every_us = max(1, scenario.duration_us // SAMPLES)
@@ -81,8 +86,8 @@ class Plot:
             )
         )
 
-    def save(self, path: str, result: Result) -> None:
-        """Draw into a file whose ending says the format. Raises FileError, OSError."""
+    def save(self, result: Result) -> None:
+        """Draw into the file, in the format its ending says. Raises OSError."""
         axes = self._figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 2, 2))
         name = self._scenario.name
         self._figure.suptitle(f"{name}: {result.profile}, seed {result.seed}", fontsize=11)
@@ -92,10 +97,7 @@ class Plot:
         self._draw_states(axes[3])
         axes[3].set_xlabel(f"{self._unit} since t = 0")
         axes[3].set_xlim(0, self._scenario.duration_us / self._unit_us)
-        try:
-            self._figure.savefig(path, dpi=110)
-        except ValueError as error:
-            raise FileError(f"--plot {path}: {' '.join(str(error).split())}") from None
+        self._figure.savefig(self._path, dpi=110)
 
     def _times(self) -> list[float]:
         return [sample.at_us / self._unit_us for sample in self._samples]

@@ -102,7 +102,22 @@ class Run:
                 if expectation.at_us == at_us:
                     actual = expectation.measure.read(view)
                     outcomes[index] = Outcome(expectation, actual, tuple(expectation.judge(actual)))
+        self._record_truth()
         return tuple(outcomes[index] for index in sorted(outcomes))
+
+    def _record_truth(self) -> None:
+        """End the trace with what is physically so: its hash vouches for the physics too."""
+        plant, battery = self.pump.board.plant, self.pump.board.battery
+        masses = {f"tip_pg.{drug}": plant.tip_pg(drug) for drug in plant.drugs}
+        self.pump.world.record(
+            "truth",
+            "END",
+            model=self._scenario.profile.device.model,
+            delivered_pl=plant.delivered_pl,
+            reservoir_pl=plant.reservoir_pl,
+            battery_used_nah=battery.used_nah,
+            **masses,
+        )
 
     def _instants(self) -> list[int]:
         """Return every instant at which something is done or judged; the end is one."""
