@@ -26,17 +26,21 @@ from protocol.errors import ErrorCode, LimitId
 from protocol.messages import FILL_NOT_TOLD, BolusParameters, ProgramParameters, Therapy
 
 _US_PER_S = 1_000_000
+_U64 = (1 << 64) - 1
 
 
 class Refused(Exception):
     """A command is refused; nothing changed."""
 
     def __init__(self, code: ErrorCode, id_: int = 0, value: int = 0, limit: int = 0) -> None:
-        """`id_`, `value` and `limit` are the fields of the wire's Refusal."""
+        """`id_`, `value` and `limit` are the wire's Refusal; a value beyond its 64 bits is clipped.
+
+        What is refused can be any product of numbers that a tool may send.
+        """
         super().__init__(code.name)
         self.code = code
         self.id = id_
-        self.value = value
+        self.value = min(value, _U64)
         self.limit = limit
 
 

@@ -11,6 +11,8 @@ from firmware.prescription import Stored
 
 _UNLIMITED: Final = 1 << 40
 _DAY_S: Final = 86_400
+_WALL_MAX_S: Final = 0xFFFFFFFF
+"""The wall clock's last second: a date beyond it is said as this one."""
 
 
 class Reservoir:
@@ -53,4 +55,4 @@ class Reservoir:
         """Return when the drug's stability ends; None where no limit was given."""
         if not self.stability_days or not self.fill_wall_s:
             return None
-        return self.fill_wall_s + self.stability_days * _DAY_S
+        return min(self.fill_wall_s + self.stability_days * _DAY_S, _WALL_MAX_S)

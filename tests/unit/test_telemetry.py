@@ -1,16 +1,17 @@
 """Sessions and requests: who may do what, and what a bad request does (nothing)."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from nurse import Nurse, Refusals, therapy
 
 from firmware.flow import DAY_US
 from protocol import codec
-from protocol.codes import Code, Role
-from protocol.errors import ErrorCode
+from protocol.codes import Code, RateBasis, RatePer, Role
+from protocol.errors import ErrorCode, LimitId
 from protocol.framing import FrameType
-from protocol.messages import Empty, Hello, HelloResponse, LogPage, LogRead, Refusal
+from protocol.messages import Drug, Empty, Hello, HelloResponse, LogPage, LogRead, Rate, Refusal
 from protocol.operations import OPERATIONS, Operation, encode_request, split_response
 
 
@@ -117,3 +118,19 @@ def test_refused_requests_are_logged_and_nothing_else_changes() -> None:
         before.stop_reason,
         before.generation,
     )
+
+
+def test_what_is_beyond_every_field_is_refused_with_a_clipped_value() -> None:
+    nurse = Nurse()
+    far = (1 << 64) - 1
+    dilute = Drug("baclofen", 1)
+    with pytest.raises(Refusals) as refused:
+        nurse.program(replace(therapy(Rate(RateBasis.MASS_PG, RatePer.HOUR, far)), drugs=(dilute,)))
+    assert refused.value.refusal == Refusal(LimitId.FLOW_MAX_PL_H, far, 1_000_000_000)
+
+
+def test_a_date_after_the_end_of_the_wall_clock_is_said_as_its_end() -> None:
+    nurse = Nurse()
+    nurse.program(replace(therapy(), stability_days=0xFFFF), 40_000_000)
+    nurse.stop()
+    assert nurse.ask("STATUS").refill_due_wall_s == 0xFFFFFFFF
