@@ -72,6 +72,8 @@ class Plan(NamedTuple):
     computed_nl: int = 0
     stored: Stored | None = None
     """A new generation of the stored prescription, to be staged before the commit."""
+    fill_told: bool = False
+    """The volume in the reservoir is told with it: what was uncertain before is past."""
     bolus: BolusPlan | None = None
 
 
@@ -117,20 +119,18 @@ class Acts:
         stored = self._next(parameters.therapy, parameters.fill_nl if told else None)
         strokes = strokes_per_day(flow, self._config)
         volume_nl = strokes * self._config.stroke_pl // 1000
-        return Plan(strokes, volume_nl, 0, self._computed_nl(stored), stored)
+        return Plan(strokes, volume_nl, 0, self._computed_nl(stored), stored, told)
 
     def _program(self, txn: int, parameters: ProgramParameters, plan: Plan) -> None:
         assert plan.stored is not None
         now_us = self._clock.now_us()
         self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
-        if parameters.fill_nl != FILL_NOT_TOLD:
-            self._journal.durable.uncertain_strokes = 0
         self._infusion.load(plan.stored)
         self._leave_minimum_rate()
         if parameters.therapy.program is ProgramKind.STOPPED:
             self._infusion.stop(StopReason.COMMANDED, now_us)
         else:
-            self._infusion.deliver(now_us)
+            self._start(now_us)
         self._infusion.save()
 
     def _plan_refill(self, parameters: RefillParameters) -> Plan:
@@ -139,12 +139,11 @@ class Acts:
         before = self._infusion.stored
         therapy = before.therapy if before else NOTHING_PRESCRIBED
         stored = self._next(therapy, parameters.injected_nl)
-        return Plan(0, parameters.injected_nl, 0, parameters.injected_nl, stored)
+        return Plan(0, parameters.injected_nl, 0, parameters.injected_nl, stored, True)
 
     def _refill(self, txn: int, parameters: RefillParameters, plan: Plan) -> None:
         assert plan.stored is not None
         self._log.append(Code.REFILLED, parameters.injected_nl)
-        self._journal.durable.uncertain_strokes = 0
         self._infusion.load(plan.stored)
         if self._infusion.modes.mode in PUMPING:
             self._infusion.deliver(self._clock.now_us())
@@ -226,7 +225,7 @@ class Acts:
 
     def _resume(self, txn: int, parameters: Message, plan: Plan) -> None:
         self._log.append(Code.RESUMED)
-        self._infusion.deliver(self._clock.now_us())
+        self._start(self._clock.now_us())
         self._infusion.save()
 
     def _plan_clear(self, parameters: ClearAlarmParameters) -> Plan:
@@ -242,6 +241,11 @@ class Acts:
         self._infusion.save()
 
     # --- shared ---------------------------------------------------------------------------------
+
+    def _start(self, now_us: int) -> None:
+        """Deliver, unless the pump has been stopped while the record was written."""
+        if self._journal.durable.stop_reason is StopReason.NONE:
+            self._infusion.deliver(now_us)
 
     def _leave_minimum_rate(self) -> bool:
         """End the low-battery fall-back if the battery carries again; return True if so."""

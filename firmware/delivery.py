@@ -39,6 +39,8 @@ class Delivery:
         self._changes: list[tuple[Flow, int]] = []
         self._batch: Batch | None = None
         self._commanded = 0
+        self._early = 0
+        """Strokes of the running batch that are accounted for already."""
         self._reserving = False
         self.failed = False
         """True when a reservation could not be made durable: nothing is commanded any more."""
@@ -75,9 +77,22 @@ class Delivery:
         durable = self._journal.durable
         return durable.accounted + self._encoder.moved().value - durable.encoder
 
+    def account(self) -> None:
+        """Account for what the running batch has moved, so that a record written now is exact."""
+        if self._batch is None:
+            return
+        durable = self._journal.durable
+        count = self._encoder.moved().value
+        moved = count - durable.encoder
+        durable.open_strokes -= moved
+        durable.accounted += moved
+        durable.encoder = count
+        self._early += moved
+
     def due_us(self, strokes: int) -> int:
         """Return when so many strokes after `durable.accounted` will be due. Needs a flow."""
-        return self.pacer.due_us(strokes - (self._batch.strokes if self._batch else 0))
+        running = self._batch.strokes - self._early if self._batch else 0
+        return self.pacer.due_us(strokes - running)
 
     def change(self, flow: Flow, now_us: int) -> None:
         """Deliver at another flow from now on."""
@@ -95,15 +110,16 @@ class Delivery:
         commanded = self._motor.strokes_commanded()
         count = self._encoder.moved().value
         durable = self._journal.durable
+        early, self._early = self._early, 0
         strokes, moved = commanded - self._commanded, count - durable.encoder
         self.pacer.issued -= batch.strokes - strokes
-        durable.open_strokes -= strokes
+        durable.open_strokes -= strokes - early
         durable.accounted += moved
         durable.encoder = count
         self._commanded = commanded
         if self._changes:
             self._settle()
-        return strokes, moved, batch.interval_us
+        return strokes, moved + early, batch.interval_us
 
     def advance(self, now_us: int, edge_us: int, most: int, within_us: int) -> None:
         """Command what is due up to the edge, if the motor is free.

@@ -13,6 +13,7 @@ from firmware.checks import BolusPlan, program_flow
 from firmware.delivery import Delivery
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
+from firmware.flash_queue import Done
 from firmware.flow import ZERO, Flow, per_hour, plus
 from firmware.journal import Journal, Txn
 from firmware.modes import PUMPING, Event, ModeMachine
@@ -50,6 +51,8 @@ class Infusion:
         self.bolus: Bolus | None = None
         self.changed = True
         """True when `timer_us` may be another than it was."""
+        self.stops = 0
+        """How often delivery was to end, for whatever reason: a commit under way looks at it."""
         self._to_threshold = 0
         self._when_idle = False
         """True: when the motor has ended its stroke, settle what ended and make it durable."""
@@ -113,6 +116,7 @@ class Infusion:
 
     def stop(self, reason: StopReason, now_us: int) -> None:
         """Finish the stroke and stop. Idempotent for the same reason."""
+        self.stops += 1
         durable = self._journal.durable
         if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
             return
@@ -126,6 +130,7 @@ class Infusion:
 
     def fail(self, reason: StopReason, now_us: int) -> None:
         """Give delivery up: supply cut, safe state."""
+        self.stops += 1
         self._cut_bolus(Code.STOPPED)
         self._journal.durable.stop_reason = reason
         self.modes.dispatch(Event.FAULT)
@@ -136,6 +141,7 @@ class Infusion:
         """Finish the stroke and end service for good."""
         if self.modes.mode is Mode.END_OF_SERVICE:
             return
+        self.stops += 1
         self._alarms.raise_(Code.EOS)
         self._cut_bolus(Code.EOS)
         self._journal.durable.stop_reason = StopReason.EOS
@@ -152,11 +158,19 @@ class Infusion:
         self._settle_when_idle(now_us)
 
     def start_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
-        """Begin a bolus that was checked and committed."""
+        """Begin a bolus that was checked and committed.
+
+        It ends at once if the pump has stopped, or an alarm come, while its record was written.
+        """
         self.bolus = Bolus(
             kind, txn, plan.strokes, self._config.stroke_pl, plan.flow, now_us,
             now_us + plan.duration_us, self.delivery.accounted(),
         )  # fmt: skip
+        blocking = self._alarms.blocking()
+        if blocking is not None or self.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE):
+            self._close_bolus(self.bolus, TxnState.ENDED_EARLY, blocking or Code.STOPPED)
+            self.save()
+            return
         self.modes.dispatch(Event.START_BOLUS)
         self._log.append(Code.BOLUS_STARTED, self.bolus.total_pl // 1000, kind)
         basal = ZERO if self._basal_paused else self.basal_flow()
@@ -339,7 +353,7 @@ class Infusion:
         self._enter_basal()
         self.save()
 
-    def save(self) -> None:
-        """Make the present state durable."""
+    def save(self, done: Done | None = None) -> None:
+        """Make the present state durable; `done` hears when it is, or that it cannot be."""
         self._journal.durable.alarms = self._alarms.latched_bits()
-        self._journal.write()
+        self._journal.write(done)

@@ -130,13 +130,14 @@ class Transactions:
         plan = self._acts.plan(prepared.op, prepared.parameters)
         self._prepared = None
         self._committing = True
+        stops = self._infusion.stops
         if plan.stored is None:
-            self._record(prepared, plan, done)
+            self._record(prepared, plan, stops, done)
             return
 
         def staged(ok: bool) -> None:
             if ok:
-                self._record(prepared, plan, done)
+                self._record(prepared, plan, stops, done)
             else:
                 self._committing = False
                 done(ErrorCode.NVM_FAIL, None)
@@ -190,10 +191,14 @@ class Transactions:
             raise Refused(ErrorCode.HASH)
         return prepared
 
-    def _record(self, prepared: _Prepared, plan: Plan, done: Done) -> None:
-        """Write the one record that commits; act when it is durable."""
+    def _record(self, prepared: _Prepared, plan: Plan, stops: int, done: Done) -> None:
+        """Write the one record that commits; act when it is durable.
+
+        `stops` is the count when the COMMIT came: a stop since then came last, and holds.
+        """
         durable = self._journal.durable
-        before = (durable.txn, durable.generation, durable.stop_reason)
+        self._infusion.delivery.account()
+        before = durable.txn, durable.generation, durable.stop_reason, durable.uncertain_strokes
         bolus = prepared.op is TxnOp.BOLUS
         durable.txn = Txn(
             prepared.txn,
@@ -204,12 +209,17 @@ class Transactions:
         )
         if plan.stored is not None:
             durable.generation = plan.stored.generation
-        durable.stop_reason = _reason_after(prepared, durable.stop_reason)
+        if plan.fill_told:
+            durable.uncertain_strokes = 0
+        if self._infusion.stops == stops:
+            durable.stop_reason = _reason_after(prepared, durable.stop_reason)
 
         def recorded(ok: bool) -> None:
             self._committing = False
             if not ok:
-                durable.txn, durable.generation, durable.stop_reason = before
+                durable.txn, durable.generation, reason, durable.uncertain_strokes = before
+                if self._infusion.stops == stops:
+                    durable.stop_reason = reason
                 self._journal.txns.pop(prepared.txn, None)
                 done(ErrorCode.NVM_FAIL, None)
                 return
