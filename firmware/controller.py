@@ -275,7 +275,15 @@ class Firmware:
         if self._infusion.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
             raise Refused(ErrorCode.STATE, self._infusion.modes.mode)
         self._infusion.stop(StopReason.COMMANDED, self._clock.now_us())
-        reply(ErrorCode.OK, self._report.status())
+
+        def recorded(ok: bool) -> None:
+            if ok:
+                reply(ErrorCode.OK, self._report.status())
+            else:
+                reply(ErrorCode.NVM_FAIL, Refusal(0, 0, 0))
+
+        # The stroke under way may take its time: a reset must find the stop that was answered.
+        self._infusion.save(recorded)
 
     def _refused(self, operation: Operation, code: ErrorCode, body: bytes) -> None:
         """A refusal changes nothing but the log."""
