@@ -1,0 +1,1 @@
+"""Random lives of a whole pump, judged from outside. `python -m tests.simulation.run --help`."""

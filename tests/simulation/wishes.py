@@ -1,0 +1,62 @@
+"""What was asked for, in exact numbers of our own: the flows that the oracle adds up."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from firmware.device import DeviceConfig
+from protocol.codes import BolusBasal, ProgramKind, RateBasis, RatePer
+from protocol.messages import BolusParameters, Therapy
+
+HOUR_US: Final = 3_600_000_000
+_PERIOD_US: Final = {RatePer.HOUR: HOUR_US, RatePer.DAY: 24 * HOUR_US}
+ZERO: Final = Fraction(0)
+
+
+@dataclass(slots=True)
+class Dose:
+    """A bolus that was committed."""
+
+    txn: int
+    strokes: int
+    flow: Fraction
+    start_us: int
+    end_us: int
+    moved_pl: int
+    """What the rotor had swept when it began."""
+    beside: Fraction
+    """What else may flow beside it."""
+    disturbed: bool = False
+    """The rotor was held, or the pump may have given it up."""
+
+
+def basal(therapy: Therapy, config: DeviceConfig) -> Fraction:
+    """The prescribed flow, pL/us."""
+    if therapy.program is ProgramKind.MINIMUM_RATE:
+        return Fraction(config.minimum_rate_pl_h, HOUR_US)
+    if therapy.program is ProgramKind.STOPPED:
+        return ZERO
+    rate = therapy.rate
+    volume = Fraction(rate.amount)
+    if rate.basis is RateBasis.MASS_PG:
+        volume = volume * 10**9 / therapy.drugs[0].concentration_pg_ml
+    return volume / _PERIOD_US[rate.per]
+
+
+def bolus_strokes(wanted: BolusParameters, therapy: Therapy, config: DeviceConfig) -> int:
+    """Whole strokes of a bolus."""
+    volume = Fraction(wanted.amount)
+    if wanted.basis is RateBasis.MASS_PG:
+        volume = volume * 10**9 / therapy.drugs[0].concentration_pg_ml
+    return int(volume // config.stroke_pl)
+
+
+def bolus_flow(
+    wanted: BolusParameters, strokes: int, therapy: Therapy, config: DeviceConfig
+) -> Fraction:
+    """Its flow: as asked for, or what the fastest flow leaves beside the basal."""
+    if wanted.duration_us:
+        return Fraction(strokes * config.stroke_pl, wanted.duration_us)
+    most = Fraction(config.flow_max_pl_h, HOUR_US)
+    paused = therapy.bolus_basal is BolusBasal.PAUSE
+    return most - (ZERO if paused else basal(therapy, config))
