@@ -23,7 +23,7 @@ field is there for that.
 import enum
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol import cobs
 from protocol.crc import crc32c
@@ -89,8 +89,7 @@ class Flag(enum.IntFlag):
     COMPAT_HINT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame, decoded."""
 
     type: FrameType
@@ -199,14 +198,10 @@ class Deframer:
     def feed(self, data: bytes, now_us: int) -> list[Frame]:
         """Take received bytes, any cut; return the valid frames that they completed, in order."""
         self.expire(now_us)
-        first, delimiter, rest = data.partition(DELIMITER)
-        if not delimiter:
-            if data:
-                self._keep(data, now_us)
-            return []
-        pieces = rest.split(DELIMITER)
-        tail = pieces.pop()
-        frames = [frame for frame in map(self._parse, (self._close(first), *pieces)) if frame]
+        *pieces, tail = data.split(DELIMITER)
+        if pieces:
+            pieces[0] = self._close(pieces[0])
+        frames = [frame for piece in pieces if piece and (frame := self._parse(piece))]
         if tail:
             self._keep(tail, now_us)
         return frames
@@ -239,8 +234,6 @@ class Deframer:
 
     def _parse(self, piece: bytes) -> Frame | None:
         """Return the frame of one piece between delimiters, or count why there is none."""
-        if not piece:
-            return None
         data = self._undamaged(piece)
         if data is None:
             self.damaged += len(piece) >= MIN_DAMAGED
