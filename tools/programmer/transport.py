@@ -13,7 +13,6 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 import serial
@@ -25,6 +24,8 @@ READ_BYTES: Final = 4096
 WRITE_TIMEOUT_MS: Final = 2000
 """A port that takes no byte for this long is dead; the longest frame takes 0.52 s at 9,600."""
 
+_FOREIGN: Final = (OSError, ValueError)
+"""What pyserial and the system raise; serial.SerialException is an OSError."""
 _REASONS: Final = {
     errno.ENOENT: "does not exist",
     errno.ENODEV: "does not exist",
@@ -71,8 +72,10 @@ class SerialTransport:
     def __init__(self, port: str, baudrate: int = 115_200) -> None:
         """Open it. Raises NoLink, or BadInput for a URL that pyserial does not know."""
         self.port = port
-        with _translated(port):
+        try:
             self._serial = _open(port, baudrate)
+        except _FOREIGN as error:
+            raise _translated(port, error) from None
         self._fd = _descriptor(port, self._serial)
         self._poll = select.poll()
         if self._fd is not None:
@@ -80,22 +83,28 @@ class SerialTransport:
 
     def write(self, data: bytes) -> None:
         """Send all of `data`, in one call where the port takes it. Raises NoLink."""
-        with _translated(self.port):
+        try:
             if self._fd is None:
                 self._serial.write(data)
                 return
             while data:
                 data = data[self._write_some(self._fd, data) :]
+        except NoLink:
+            raise
+        except _FOREIGN as error:
+            raise _translated(self.port, error) from None
 
     def read(self, timeout_us: int) -> bytes:
         """Return what is there, at least one byte, or b"" after `timeout_us`. Raises NoLink."""
-        with _translated(self.port):
+        try:
             if self._fd is None:
                 self._serial.timeout = timeout_us / 1e6
                 return bytes(self._serial.read(max(1, self._serial.in_waiting)))
             if not self._poll.poll((timeout_us + 999) // 1000):
                 return b""
             data = os.read(self._fd, READ_BYTES)
+        except _FOREIGN as error:
+            raise _translated(self.port, error) from None
         if not data:
             raise NoLink(f"port {self.port} was closed at the other end or unplugged")
         return data
@@ -136,17 +145,11 @@ def _descriptor(port: str, opened: Any) -> int | None:
     return int(opened.fileno())
 
 
-@contextlib.contextmanager
-def _translated(port: str) -> Iterator[None]:
-    """Turn what pyserial and the system raise into the programmer's own errors."""
-    try:
-        yield
-    except NoLink:
-        raise
-    except OSError as error:  # serial.SerialException is one
-        raise NoLink(f"port {port} {_reason(error)}") from None
-    except ValueError as error:
-        raise BadInput(f"port {port}: {error}") from None
+def _translated(port: str, error: OSError | ValueError) -> NoLink | BadInput:
+    """Return the programmer's own error for what pyserial and the system raise."""
+    if isinstance(error, OSError):
+        return NoLink(f"port {port} {_reason(error)}")
+    return BadInput(f"port {port}: {error}")
 
 
 def _reason(error: BaseException) -> str:
