@@ -3,8 +3,9 @@
 Nothing here blocks. Bytes that the kernel does not take wait in a bounded buffer; while it is
 full, `room` is 0 and the pump's own queue fills, as with flow control. Bytes that nobody takes for
 `STALL_US` are dropped, as on a line at whose end nobody listens: a client that comes later must
-not have to read its predecessor's replies. Who has sent calls `flush` again while there is a
-backlog; to wait for writability would not do, since a PTY can have room without saying so.
+not have to read its predecessor's replies. Who has sent calls `send` again, with no bytes, while
+there is a backlog; to wait for writability would not do, since a PTY can have room without saying
+so.
 
 A port registers its descriptors itself; the `data` of each key is the callable to run when the
 descriptor is ready.
@@ -58,12 +59,11 @@ class Port(Protocol):
         """Return up to READ_BYTES bytes from the client; b"" when there are none."""
         ...
 
-    def send(self, data: bytes, host_us: int) -> None:
-        """Queue `data`, at most `room` bytes, and write what the kernel takes."""
-        ...
+    def send(self, data: bytes, host_us: int) -> bool:
+        """Queue `data`, 0 to `room` bytes, and write what the kernel takes.
 
-    def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when it has taken everything, and dropped nothing."""
+        True when it has taken all that was ever queued, and nothing was dropped.
+        """
         ...
 
     def close(self) -> None:
@@ -88,13 +88,10 @@ class _Line:
     def room(self) -> int:
         return BUFFER_BYTES - len(self._backlog)
 
-    def send(self, data: bytes, host_us: int) -> None:
+    def send(self, data: bytes, host_us: int) -> bool:
         if not self._backlog:
             self._progress_us = host_us
         self._backlog += data
-        self.flush(host_us)
-
-    def flush(self, host_us: int) -> bool:
         if self._backlog:
             self._write(host_us)
         return not self._backlog and not self._stalled
@@ -162,14 +159,9 @@ class PtyPort:
         except BlockingIOError:
             return b""
 
-    def send(self, data: bytes, host_us: int) -> None:
-        """Queue and write."""
-        if self._line is not None:
-            self._line.send(data, host_us)
-
-    def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when it has taken everything."""
-        return self._line is None or self._line.flush(host_us)
+    def send(self, data: bytes, host_us: int) -> bool:
+        """Queue and write; True when the kernel has taken everything."""
+        return self._line is None or self._line.send(data, host_us)
 
     def close(self) -> None:
         """Close both ends; remove the symlink if it is still ours."""
@@ -256,14 +248,9 @@ class TcpPort:
             self._drop_client()
         return data
 
-    def send(self, data: bytes, host_us: int) -> None:
-        """Queue and write."""
-        if self._client is not None:
-            self._client[1].send(data, host_us)
-
-    def flush(self, host_us: int) -> bool:
-        """Write what the kernel takes; True when it has taken everything."""
-        return self._client is None or self._client[1].flush(host_us)
+    def send(self, data: bytes, host_us: int) -> bool:
+        """Queue and write; True when the kernel has taken everything."""
+        return self._client is None or self._client[1].send(data, host_us)
 
     def close(self) -> None:
         """Let go of the client and stop listening."""

@@ -83,6 +83,7 @@ class Server:
         self._telemetry = telemetry
         self._port = port
         self._host_us = host_us
+        self._held = Hold.FREE
         self._stopping = False
         self._jump: tuple[int, Callable[[], None]] | None = None
         self._chores: list[_Chore] = []
@@ -123,15 +124,17 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`, or until the world is at `end_us`."""
         while not self._stopping and self.world.now_us < self.end_us:
-            idle = self._move()
-            self._carry_out()
-            ready = self.selector.select(self._timeout_s(idle))
+            host_us = self._host_us()
+            idle = self._move(host_us)
+            self._carry_out(host_us)
+            ready = self.selector.select(self._timeout_s(idle, host_us))
+            host_us = self._host_us()
             if ready:
-                self._move()
+                self._move(host_us)
             for key, _ in ready:
                 key.data()
-            self._do_chores()
-        self._carry_out()
+            self._do_chores(host_us)
+        self._carry_out(self._host_us())
 
     def close(self) -> None:
         """Close the port and the loop."""
@@ -142,55 +145,56 @@ class Server:
 
     # --- time
 
-    def _move(self) -> bool:
+    def _move(self, host_us: int) -> bool:
         """Bring the world on by one turn; True when it is where it may be."""
-        idle = self.world.run_some(self._limit_us(), EVENTS_PER_TURN)
+        idle = self.world.run_some(self._limit_us(host_us), EVENTS_PER_TURN)
         if self._jump is not None and idle and self.world.now_us >= self._jump[0]:
             arrived = self._jump[1]
             self._jump = None
             arrived()
         return idle
 
-    def _limit_us(self) -> int:
+    def _limit_us(self, host_us: int) -> int:
         world_us = self.world.now_us
-        limit_us = self.pacer.limit_us(self._hold(), self._host_us(), world_us)
+        self._held = self._hold(host_us)
+        limit_us = self.pacer.limit_us(self._held, host_us, world_us)
         if self._jump is not None and not self.watch.pending:
             limit_us = self._jump[0]
         return min(limit_us, world_us + STRETCH_US, self.end_us)
 
-    def _hold(self) -> Hold:
+    def _hold(self, host_us: int) -> Hold:
         if self.gate_closed and not self.watch.pending:
             return Hold.STILL
-        return self.watch.hold(self._host_us(), self.world.now_us)
+        return self.watch.hold(host_us, self.world.now_us)
 
-    def _timeout_s(self, idle: bool) -> float:
+    def _timeout_s(self, idle: bool, host_us: int) -> float:
         """Return how long only the outside can make a difference; that long is no lag."""
-        now_us = self._host_us()
-        if not idle or self._stopping or self._jump is not None:
-            self.pacer.rest(now_us)
+        hold = self._hold(host_us)
+        another_rate = hold is not self._held  # by what was just handed out
+        if not idle or another_rate or self._stopping or self._jump is not None:
+            self.pacer.rest(host_us)
             return 0.0
-        wakes_us = [now_us + self._look_us(), *(chore.due_us for chore in self._chores)]
+        wakes_us = [host_us + self._look_us(hold), *[chore.due_us for chore in self._chores]]
         event_us = self.world.next_event_us()
         reached_us = self.pacer.host_us(
             self.end_us if event_us is None else min(event_us, self.end_us)
         )
         if reached_us is not None:
             wakes_us.append(reached_us)
-        wake_us = max(now_us, min(wakes_us))
+        wake_us = max(host_us, min(wakes_us))
         self.pacer.rest(wake_us)
-        return (wake_us - now_us) / 1e6
+        return (wake_us - host_us) / 1e6
 
-    def _look_us(self) -> int:
+    def _look_us(self, hold: Hold) -> int:
         """Return how long nothing needs to be looked at that does not wake the loop by itself."""
         if self._port.room < BUFFER_BYTES:
             return BACKLOG_LOOK_US
-        return SLEEP_MAX_US if self._hold() is Hold.FREE else HELD_LOOK_US
+        return SLEEP_MAX_US if hold is Hold.FREE else HELD_LOOK_US
 
-    def _do_chores(self) -> None:
-        now_us = self._host_us()
+    def _do_chores(self, host_us: int) -> None:
         for chore in self._chores:
-            if now_us >= chore.due_us:
-                chore.due_us = now_us + chore.period_us
+            if host_us >= chore.due_us:
+                chore.due_us = host_us + chore.period_us
                 chore.work()
 
     # --- bytes
@@ -202,30 +206,31 @@ class Server:
         """
         data = self._port.receive()
         if data:
+            world_us = self.world.now_us
             self._telemetry.host_write(data)  # what does not fit is lost, as in any receiver
-            self.world.run_some(self.world.now_us, EVENTS_PER_TURN)
-            sent = self._send()
-            self.watch.to_pump(data, self._host_us(), self.world.now_us)
-            self._watch_sent(sent)
+            self.world.run_some(world_us, EVENTS_PER_TURN)
+            host_us = self._host_us()
+            sent, drained = self._send(host_us)
+            self.watch.to_pump(data, host_us, world_us)
+            self._watch_sent(sent, drained, host_us)
 
-    def _carry_out(self) -> None:
+    def _carry_out(self, host_us: int) -> None:
         """Hand out what the pump has sent by itself, or has taken time for."""
-        self._watch_sent(self._send())
+        self._watch_sent(*self._send(host_us), host_us)
 
-    def _send(self) -> bytes:
-        """Hand what the pump has sent to the port, if that has room; return it."""
-        if self._port.room < BURST_BYTES:
-            return b""
-        data = self._telemetry.host_read()
-        if data:
-            self._port.send(data, self._host_us())
-        return data
+    def _send(self, host_us: int) -> tuple[bytes, bool]:
+        """Hand what the pump has sent to the port, if that has room.
 
-    def _watch_sent(self, data: bytes) -> None:
-        host_us = self._host_us()
+        Return it, and whether the port has passed on all it was ever given.
+        """
+        has_room = self._port.room >= BURST_BYTES
+        data = self._telemetry.host_read() if has_room else b""
+        return data, self._port.send(data, host_us)
+
+    def _watch_sent(self, data: bytes, drained: bool, host_us: int) -> None:
         if data:
             self.watch.to_client(data, host_us, self.world.now_us)
-        if self._port.flush(host_us):
+        if drained:
             self.watch.drained()
 
     # --- other threads

@@ -60,12 +60,12 @@ def test_a_pty_without_a_client_is_no_error(pty: PtyPort) -> None:
     os.close(client_of(pty))
     assert pty.receive() == b""
     pty.send(b"x", 0)
-    assert pty.flush(0)
+    assert pty.send(b"", 0)
 
 
 def test_what_the_kernel_does_not_take_is_kept_in_bounds(pty: PtyPort) -> None:
     fill(pty, 0)
-    assert not pty.flush(0)
+    assert not pty.send(b"", 0)
     assert pty.room < BUFFER_BYTES
 
 
@@ -75,12 +75,12 @@ def test_a_reader_that_comes_in_time_gets_it_all(pty: PtyPort) -> None:
     client = client_of(pty)
     got = b""
     while len(got) < len(sent):
-        pty.flush(STALL_US)
+        pty.send(b"", STALL_US)
         assert select.select([client], [], [], WAIT_S)[0]
         got += os.read(client, 65536)
     os.close(client)
     assert got == sent
-    assert pty.flush(STALL_US)
+    assert pty.send(b"", STALL_US)
 
 
 def test_what_nobody_takes_is_dropped_but_not_called_taken(pty: PtyPort) -> None:
@@ -88,8 +88,8 @@ def test_what_nobody_takes_is_dropped_but_not_called_taken(pty: PtyPort) -> None
     host_us = 0
     while pty.room < BUFFER_BYTES:
         host_us += STALL_US + 1
-        assert not pty.flush(host_us)
-    assert not pty.flush(host_us)
+        assert not pty.send(b"", host_us)
+    assert not pty.send(b"", host_us)
 
 
 def test_tcp_serves_one_client_at_a_time(selector: selectors.BaseSelector) -> None:

@@ -43,10 +43,8 @@ class MemoryPort:
         data, self.from_client = self.from_client, b""
         return data
 
-    def send(self, data: bytes, host_us: int) -> None:
+    def send(self, data: bytes, host_us: int) -> bool:
         self.to_client += data
-
-    def flush(self, host_us: int) -> bool:
         return self.takes
 
     def close(self) -> None:
