@@ -96,8 +96,8 @@ class Telemetry:
     def flush(self) -> None:
         """Give the radio what it takes."""
         self._out += self.link.outgoing()
-        del self._out[_OUT_MAX:]
         if self._out:
+            del self._out[_OUT_MAX:]
             taken = self._radio.write(bytes(self._out))
             del self._out[:taken]
 
