@@ -75,10 +75,19 @@ ALARMS: Final[dict[Code, Alarm]] = {
         Priority.HIGH, True, Boluses.REFUSED,
         "commanded strokes are not seen to move the rotor", "strokes go on, no catch-up",
     ),
+    Code.OVER_DELIVERY: Alarm(
+        Priority.HIGH, True, Boluses.REFUSED,
+        "the board's rate guard refused strokes", "the board cuts the supply; stop",
+    ),
     Code.MEMORY_ERROR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "no stored prescription can be trusted, or a commit to flash cannot be verified",
         "the profile's memory-error program",
+    ),
+    Code.BOARD_LINK_LOST: Alarm(
+        Priority.HIGH, True, Boluses.REFUSED,
+        "the board did not hear its controller, and stopped by itself",
+        "a bolus ends early; basal resumes on reconnect",
     ),
 }  # fmt: skip
 

@@ -51,8 +51,18 @@ from protocol.messages import (
 from protocol.operations import Operation
 
 _FLASH: Final = FLASH_DONE | FLASH_FAILED
-_WARM: Final = (ResetCause.WATCHDOG, ResetCause.COMMANDED)
+_WARM: Final = (
+    ResetCause.WATCHDOG,
+    ResetCause.COMMANDED,
+    ResetCause.LINK_LOST,
+    ResetCause.RATE_GUARD,
+)
 """Resets over which the encoder keeps its count."""
+_RESET_ALARMS: Final = {
+    ResetCause.LINK_LOST: Code.BOARD_LINK_LOST,
+    ResetCause.RATE_GUARD: Code.OVER_DELIVERY,
+}
+"""What a reset says of the time before it: over by now, so the alarm is latched at once."""
 _LOG_PAGE: Final = 14
 _AGAIN_US: Final = 1000
 
@@ -120,7 +130,8 @@ class Firmware:
         self._alarms.restore(durable.alarms)
         if not journal.blank:
             self._log.append(Code.RESET, cause, uncertain)
-        self._close_open_doses(durable.accounted - before)
+            self._alarm_of(cause)
+        self._close_open_doses(durable.accounted - before, _RESET_ALARMS.get(cause, Code.RESET))
         self._board.battery.arm_low_voltage(self._config.low_battery_mv)
         stored, health = self._prescriptions.recover(durable.generation)
         if stored is not None:
@@ -139,14 +150,26 @@ class Firmware:
             infusion.fall_back(now_us)
         infusion.save()
 
-    def _close_open_doses(self, strokes: int) -> None:
+    def _alarm_of(self, cause: ResetCause) -> None:
+        """Raise what the reset itself is an alarm for; a guard that tripped stops the pump."""
+        alarm = _RESET_ALARMS.get(cause)
+        if alarm is None:
+            return
+        self._alarms.raise_(alarm)
+        self._alarms.end(alarm)
+        durable = self._journal.durable
+        if cause is ResetCause.RATE_GUARD and durable.stop_reason is StopReason.NONE:
+            durable.stop_reason = StopReason.OVER_DELIVERY
+            self._log.append(Code.STOPPED, StopReason.OVER_DELIVERY)
+
+    def _close_open_doses(self, strokes: int, why: Code) -> None:
         """A bolus never resumes by itself after a reset: say what of it was given.
 
         `strokes` were accounted for since the last record: they count as the bolus's.
         """
         for txn in self._transactions.recover(strokes):
             given_nl = txn.given_strokes * self._config.stroke_pl // 1000
-            self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, Code.RESET)
+            self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, why)
             self._journal.durable.txn = txn
 
     # --- the loop -------------------------------------------------------------------------------

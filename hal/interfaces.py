@@ -22,6 +22,10 @@ class ResetCause(enum.IntEnum):
     """The supply fell below what the controller needs."""
     COMMANDED = 3
     """A bench or the controller asked for it."""
+    LINK_LOST = 4
+    """A board at the end of a line did not hear its controller, and stopped by itself."""
+    RATE_GUARD = 5
+    """A board's own guard refused a batch: more strokes than it allows in an hour or a day."""
 
 
 class TonePattern(enum.IntEnum):

@@ -19,7 +19,9 @@ class Code(enum.IntEnum):
     EOS = 5
     LOW_BATTERY_RESET = 6
     MOTOR_STALL = 7
+    OVER_DELIVERY = 10
     MEMORY_ERROR = 15
+    BOARD_LINK_LOST = 24
     # Events (64..)
     RESET = 64
     PROGRAM_COMMITTED = 65
@@ -40,7 +42,10 @@ class Code(enum.IntEnum):
 
 
 LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
-    Code.RESET: ("cause: 0 power on, 1 watchdog, 2 low voltage, 3 commanded", "strokes uncertain"),
+    Code.RESET: (
+        "cause: 0 power on, 1 watchdog, 2 low voltage, 3 commanded, 4 link lost, 5 rate guard",
+        "strokes uncertain",
+    ),
     Code.PROGRAM_COMMITTED: ("generation", ""),
     Code.BOLUS_STARTED: ("volume, nL", "BolusKind"),
     Code.BOLUS_DONE: ("volume given, nL", ""),
@@ -112,6 +117,7 @@ class StopReason(enum.IntEnum):
     SESSION_INCOMPLETE = 4
     EOS = 105
     MOTOR_STALL = 107
+    OVER_DELIVERY = 110
     MEMORY_ERROR = 115
 
 

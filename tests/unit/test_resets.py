@@ -20,7 +20,7 @@ def programmed(daily_nl: int = 150_000) -> Nurse:
     return nurse
 
 
-@pytest.mark.parametrize("cause", [ResetCause.WATCHDOG, ResetCause.COMMANDED])
+@pytest.mark.parametrize("cause", [ResetCause.WATCHDOG, ResetCause.COMMANDED, ResetCause.LINK_LOST])
 def test_a_warm_reset_loses_not_one_stroke_of_the_account(cause: ResetCause) -> None:
     nurse = programmed()
     for _ in range(20):
@@ -228,3 +228,39 @@ def test_the_journal_changes_halves_without_losing_account_or_transactions() -> 
         assert nurse.query(done).state is TxnState.DONE
         assert abs(nurse.status.computed_nl - nurse.truth_reservoir_nl) <= STROKE_NL
     assert nurse.status.uncertain_nl == 0
+
+
+# --- a board at the end of a line ---
+
+
+def test_a_lost_board_is_alarmed_ends_the_bolus_and_basal_goes_on() -> None:
+    nurse = programmed()
+    txn = nurse.bolus(100_000, 2 * HOUR_US).txn
+    nurse.run(HOUR_US)
+    nurse.board.reset(ResetCause.LINK_LOST)
+    nurse.run(0)
+    assert nurse.status.mode is Mode.BASAL
+    assert nurse.alarms == {Code.BOARD_LINK_LOST: False}
+    result = nurse.query(txn)
+    assert result.state is TxnState.ENDED_EARLY
+    assert abs(result.given_nl - 50_000) <= 2 * STROKE_NL  # the basal's share of the last record
+    ended = next(one for one in nurse.log if one.code is Code.BOLUS_ENDED_EARLY)
+    assert (ended.a, ended.b) == (result.given_nl, Code.BOARD_LINK_LOST)
+    nurse.clear(Code.BOARD_LINK_LOST)
+    assert not nurse.status.alarms
+
+
+def test_a_tripped_rate_guard_stops_the_pump_until_a_clinician_acts() -> None:
+    nurse = programmed()
+    nurse.run(HOUR_US)
+    given_nl = nurse.truth_delivered_nl
+    nurse.board.reset(ResetCause.RATE_GUARD)
+    nurse.run(0)
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(DAY_US)
+    assert nurse.truth_delivered_nl == given_nl
+    assert nurse.status.stop_reason is StopReason.OVER_DELIVERY
+    assert nurse.alarms == {Code.OVER_DELIVERY: False}
+    nurse.resume()
+    nurse.run(DAY_US)
+    assert nurse.truth_delivered_nl > given_nl

@@ -35,6 +35,7 @@ _STOP_REASONS: Final = {
     StopReason.SESSION_INCOMPLETE: "a programming session was not finished",
     StopReason.EOS: "end of service",
     StopReason.MOTOR_STALL: "the motor does not turn",
+    StopReason.OVER_DELIVERY: "the board's rate guard refused strokes",
     StopReason.MEMORY_ERROR: "a stored record failed its check",
 }
 
