@@ -71,11 +71,12 @@ class Transactions:
         self._prescriptions = prescriptions
         self._acts = acts
         self._prepared: _Prepared | None = None
-        self._committing = False
+        self._committing = 0
+        """Whose record is being written; 0: none."""
 
     def prepare(self, request: Prepare) -> Preview:
         """Stage; return what COMMIT would do. Raises Refused."""
-        known = self._journal.txns.get(request.txn)
+        known = self._known(request.txn)
         if known is not None:
             return Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0)
         if self._committing:
@@ -118,7 +119,7 @@ class Transactions:
 
     def commit(self, request: Commit, done: Done) -> None:
         """Act, once; `done` hears when the record is durable and the act begun. Raises Refused."""
-        known = self._journal.txns.get(request.txn)
+        known = self._known(request.txn)
         if known is not None:
             if known.digest != request.hash[:_DIGEST_BYTES]:
                 raise Refused(ErrorCode.HASH)
@@ -129,7 +130,7 @@ class Transactions:
         prepared = self._claim(request)
         plan = self._acts.plan(prepared.op, prepared.parameters)
         self._prepared = None
-        self._committing = True
+        self._committing = prepared.txn
         stops = self._infusion.stops
         if plan.stored is None:
             self._record(prepared, plan, stops, done)
@@ -139,17 +140,19 @@ class Transactions:
             if ok:
                 self._record(prepared, plan, stops, done)
             else:
-                self._committing = False
+                self._committing = 0
                 done(ErrorCode.NVM_FAIL, None)
 
         self._prescriptions.stage(plan.stored, staged)
 
     def query(self, request: TxnRef) -> TxnResult:
-        """Return how far a transaction is; UNKNOWN is an answer too."""
+        """Return how far a transaction is; UNKNOWN is an answer too. Raises Refused."""
+        self._known(request.txn)
         return self.result(request.txn)
 
     def abort(self, request: TxnRef) -> TxnResult:
-        """Forget what was prepared under this number; what is committed stays."""
+        """Forget what was prepared under this number; what is committed stays. Raises Refused."""
+        self._known(request.txn)
         if self._prepared is not None and self._prepared.txn == request.txn:
             self._prepared = None
         return self.result(request.txn)
@@ -178,6 +181,15 @@ class Transactions:
             known.cause,
             generation,
         )
+
+    def _known(self, txn: int) -> Txn | None:
+        """Return what the journal says of a transaction; None where it is not there.
+
+        Raises Refused BUSY while its record is being written: neither yes nor no would be true.
+        """
+        if txn and txn == self._committing:
+            raise Refused(ErrorCode.BUSY)
+        return self._journal.txns.get(txn)
 
     def _claim(self, request: Commit) -> _Prepared:
         """Return what was prepared, if the commit fits it."""
@@ -215,7 +227,7 @@ class Transactions:
             durable.stop_reason = _reason_after(prepared, durable.stop_reason)
 
         def recorded(ok: bool) -> None:
-            self._committing = False
+            self._committing = 0
             if not ok:
                 durable.txn, durable.generation, reason, durable.uncertain_strokes = before
                 if self._infusion.stops == stops:

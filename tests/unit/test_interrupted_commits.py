@@ -1,12 +1,13 @@
 """What comes between a COMMIT and its record: a stop, a stall, a reset. The plant is the judge."""
 
 import pytest
-from nurse import MINUTE_US, STROKE_NL, Nurse, bolus, therapy, volume_per_day
+from nurse import MINUTE_US, STROKE_NL, Nurse, Refusals, bolus, therapy, volume_per_day
 
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
 from protocol.codec import Message
 from protocol.codes import Code, Mode, StopReason, TxnOp, TxnState
+from protocol.errors import ErrorCode
 from protocol.framing import Frame, FrameType
 from protocol.messages import (
     FILL_NOT_TOLD,
@@ -14,6 +15,7 @@ from protocol.messages import (
     Empty,
     ProgramParameters,
     RefillParameters,
+    TxnRef,
 )
 
 
@@ -133,3 +135,37 @@ def test_strokes_before_a_bolus_are_not_counted_as_its_own_after_a_reset() -> No
     nurse.hello()
     assert nurse.query(txn).given_nl <= STROKE_NL
     assert abs(nurse.status.computed_nl - nurse.truth_reservoir_nl) <= STROKE_NL
+
+
+def test_no_answer_says_yes_or_no_while_the_record_is_being_written() -> None:
+    """A tool that heard UNKNOWN would ask for the dose again, and both would be given."""
+    seen = set()
+    for op, parameters in ((TxnOp.BOLUS, bolus(10_000)), (TxnOp.PROGRAM, FASTER)):
+        done = False
+        for events in range(60):
+            nurse = programmed(HastyNurse)
+            preview = nurse.prepare(op, parameters)
+            commit = Commit(preview.txn, preview.token, preview.hash)
+            nurse.send("COMMIT", commit)
+            done = nurse.world.run_some(nurse.world.now_us, events)
+            nurse.hello()
+            for name, body in (("QUERY", TxnRef(preview.txn)), ("COMMIT", commit)):
+                try:
+                    said = nurse.ask(name, body).state
+                except Refusals as refused:
+                    said = refused.code
+                if said in (TxnState.DONE, TxnState.DELIVERING):
+                    nurse.board.power_cut(1)
+                    nurse.run(1)
+                nurse.run(0)
+                nurse.hello()
+                after = nurse.query(preview.txn).state
+                seen.add((name, said))
+                if said is TxnState.UNKNOWN:
+                    assert after is TxnState.UNKNOWN
+                elif said in (TxnState.DONE, TxnState.DELIVERING):
+                    assert after in (TxnState.DONE, TxnState.ENDED_EARLY)
+            if done:
+                break
+        assert done
+    assert {("QUERY", ErrorCode.BUSY), ("QUERY", TxnState.DONE)} <= seen
