@@ -25,6 +25,8 @@ class Bolus:
     accounted: int
     """Strokes accounted for when it began."""
     given_strokes: int = 0
+    missed_strokes: int = 0
+    """Commanded while it ran, but not seen to move the rotor."""
     running: bool = True
     cut_short: Code | None = None
     """Why it ends early; it is settled when the stroke under way has ended."""

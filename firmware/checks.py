@@ -132,21 +132,25 @@ def _bolus_plan(strokes: int, duration_us: int, basal: Flow, config: DeviceConfi
                 ceil_pl_h(plus(bolus, basal)),
                 config.flow_max_pl_h,
             )
-        if duration_us > DAY_US:
-            raise Refused(
-                ErrorCode.LIMIT_HARD,
-                LimitId.BOLUS_DURATION_S,
-                duration_us // _US_PER_S,
-                DAY_US // _US_PER_S,
-            )
-        return BolusPlan(strokes, bolus, duration_us)
+        return _within_a_day(BolusPlan(strokes, bolus, duration_us))
     bolus = minus(maximum, basal)
     if not bolus.numerator:
         raise Refused(
             ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H, ceil_pl_h(basal), config.flow_max_pl_h
         )
     volume = strokes * config.stroke_pl * bolus.denominator
-    return BolusPlan(strokes, bolus, -(-volume // bolus.numerator))
+    return _within_a_day(BolusPlan(strokes, bolus, -(-volume // bolus.numerator)))
+
+
+def _within_a_day(plan: BolusPlan) -> BolusPlan:
+    if plan.duration_us > DAY_US:
+        raise Refused(
+            ErrorCode.LIMIT_HARD,
+            LimitId.BOLUS_DURATION_S,
+            plan.duration_us // _US_PER_S,
+            DAY_US // _US_PER_S,
+        )
+    return plan
 
 
 def _check_form(therapy: Therapy) -> None:

@@ -78,7 +78,7 @@ class Infusion:
             assert self.bolus is not None
             return min(self.bolus.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
-            return self.stall.due_us(bolus=False)
+            return self.stall.flag_us()
         return NEVER_US
 
     @property
@@ -204,6 +204,8 @@ class Infusion:
         if moved != commanded or self.stall.unconfirmed:
             self.changed = True
         self.stall.ended(commanded, moved, interval_us, now_us)
+        if self.bolus is not None:
+            self.bolus.missed_strokes += commanded - moved
         self._to_threshold -= moved
         if self._to_threshold <= 0:
             self._at_threshold(now_us)
@@ -316,6 +318,9 @@ class Infusion:
         bolus.settle(self._journal.durable.accounted, bolus.end_us)
         self._enter_basal()
         self.delivery.change(self.basal_flow(), bolus.end_us)
+        if not bolus.missed_strokes:
+            # A stroke that was under way when it began may count on either side of that instant.
+            bolus.given_strokes = bolus.total_strokes
         if bolus.given_strokes == bolus.total_strokes:
             self._close_bolus(bolus, TxnState.DONE, None)
         else:

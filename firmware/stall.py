@@ -59,6 +59,14 @@ class StallDetector:
             return self._first_missed_us + self._config.bolus_stall_us
         return self.last_confirmed_us + self._config.stall_us
 
+    def flag_us(self) -> int:
+        """Return when a basal stall is to be flagged; NEVER_US until so many strokes are missed.
+
+        The stroke that completes the number wakes the controller anyway.
+        """
+        enough = self.unconfirmed >= self._config.stall_strokes
+        return self.due_us(bolus=False) if enough else NEVER_US
+
     def given_up(self, now_us: int) -> bool:
         """Return True when nothing has moved for so long that delivery is given up."""
         return now_us - self.last_confirmed_us >= self._config.stall_limit_us

@@ -11,8 +11,20 @@ from nurse import (
 )
 
 from firmware.flow import DAY_US, HOUR_US
-from protocol.codes import BolusBasal, BolusKind, Code, Mode, ProgramKind, StopReason, TxnState
+from hal.interfaces import ResetCause
+from protocol.codes import (
+    BolusBasal,
+    BolusKind,
+    Code,
+    Mode,
+    ProgramKind,
+    RateBasis,
+    RatePer,
+    StopReason,
+    TxnState,
+)
 from protocol.errors import ErrorCode, LimitId
+from protocol.messages import Rate
 
 
 def programmed(**over: object) -> Nurse:
@@ -299,3 +311,29 @@ def test_more_than_the_reservoir_holds_is_refused() -> None:
     with pytest.raises(Refusals) as refused:
         nurse.program(therapy(), 40_000_001)
     assert refused.value.refusal.id == LimitId.RESERVOIR_NL
+
+
+def test_a_bolus_that_the_basal_leaves_no_flow_for_is_refused_for_its_duration() -> None:
+    nurse = programmed(rate=Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 999_999_999))
+    with pytest.raises(Refusals) as refused:
+        nurse.bolus(10_000)
+    assert refused.value.refusal.id == LimitId.BOLUS_DURATION_S
+
+
+def test_a_stall_at_minimum_rate_is_waited_for_asleep() -> None:
+    nurse = programmed(program=ProgramKind.MINIMUM_RATE)
+    nurse.board.faults.inject("magnet_field", {}, None)
+    assert nurse.world.run_some(3 * HOUR_US, 200), "a wake every millisecond"
+    assert nurse.status.mode is Mode.STALLED
+
+
+def test_a_whole_bolus_is_whole_wherever_between_two_counts_the_rotor_stands() -> None:
+    nurse = programmed(rate=volume_per_day(480_000), basal=BolusBasal.PAUSE)
+    nurse.run(45_000_000 - 10_000)
+    nurse.board.reset(ResetCause.WATCHDOG)  # 10 ms before the encoder would have counted
+    nurse.run(45_000_000 - 100_000)
+    nurse.hello()
+    txn = nurse.bolus(1_500).txn
+    nurse.run(MINUTE_US)
+    result = nurse.query(txn)
+    assert (result.state, result.given_nl) == (TxnState.DONE, 1_500)
