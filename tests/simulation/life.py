@@ -68,6 +68,8 @@ class Life:
         """What was done, for people."""
         self.wishes: list[Wish] = []
         """Every COMMIT ever sent."""
+        self.done: set[int] = set()
+        """Transactions that were committed, as far as the oracle knows."""
         self.boots = 1
         self.log: list[LogRecord] = []
         self._results: dict[int, TxnResult] = {}
@@ -118,6 +120,9 @@ class Life:
         if result.state not in _COMMITTED:
             must(result.state in (TxnState.UNKNOWN, TxnState.PREPARED), f"{result}")
             return False
+        if wish.commit.txn in self.done:
+            return True
+        self.done.add(wish.commit.txn)
         if self.boots == wish.boots:
             at_us = self._done_at(wish)
             self.oracle.account(until_us=at_us)

@@ -145,6 +145,7 @@ def _do(life: Life, wanted: Wanted) -> None:
 
 def _judge_refusal(life: Life, op: TxnOp, code: ErrorCode) -> None:
     oracle = life.oracle
+    life.bench.board.faults.clear("link.noise")
     if op in (TxnOp.PROGRAM, TxnOp.REFILL) and code is not ErrorCode.LIMIT_HARD:
         status = life.status()
         life.oracle.judge(status)
@@ -264,10 +265,13 @@ def overtaken(life: Life) -> None:
         return
     events = life.random.randrange(40)
     life.note(f"  {events} events later STOP")
+    before = life.oracle.reason
     life.bench.world.run_some(life.bench.now_us, events)
     life.line.ask("STOP")
     life.settle(life.wishes[-1])
     life.oracle.stopped()
+    if before is not StopReason.NONE and life.status().stop_reason is before:
+        life.oracle.reason = before
 
 
 def prepared_only(life: Life) -> None:
@@ -286,10 +290,12 @@ def replay(life: Life) -> None:
     if life.wishes:
         old = life.random.choice(life.wishes)
         life.note(f"COMMIT {old.commit.txn} again")
+        wish = life.wish(old.op, old.parameters, old.commit)
         try:
             life.line.ask("COMMIT", old.commit)
         except Refuses as refused:
             life.note(f"  refused: {refused}")
+        life.settle(wish)
 
 
 def magnet(life: Life) -> None:

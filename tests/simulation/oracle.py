@@ -95,6 +95,9 @@ class Oracle:
         now_us = self.bench.now_us if until_us is None else until_us
         for from_us, to_us, held in self._pieces(now_us):
             if held:
+                # The strokes that fall into it are whole, whatever is owed in it.
+                self._least -= self.stroke
+                self._most += self.stroke
                 self._unsure = True
                 if self.dose is not None:
                     self.dose.disturbed = True
@@ -130,7 +133,9 @@ class Oracle:
     def _cut_short(self, why: str) -> None:
         """What runs is over, and what has ended but is not settled ends like it."""
         self.end_dose(why, self.bench.now_us)
-        self.ended = [over._replace(why=why) for over in self.ended]
+        self.ended = [
+            over._replace(why="late" if over.why == "end" else why) for over in self.ended
+        ]
 
     def end_dose(self, why: str, at_us: int) -> None:
         """The dose is over; its account is judged when the pump has settled it."""
@@ -224,22 +229,29 @@ class Oracle:
         alarms = {entry.code for entry in status.alarms}
         low = Code.LOW_BATTERY_RESET in alarms and not self.minimum
         if low and self.bench.board.battery.loaded_mv().value <= self.config.low_battery_mv:
+            self._given_up()
             self.account(Fraction(self.config.minimum_rate_pl_h, HOUR_US))
             self.minimum = True
             self.end_dose("alarm", self.bench.now_us)
         reason = status.stop_reason
         if reason is not self.reason and reason is not StopReason.NONE:
             must(self._may_stop(status), f"stopped by itself: {reason.name} for {self.reason.name}")
+            self._given_up()
             self.account(ZERO)
             self.end_dose("alarm", self.bench.now_us)
             self.reason = reason
         stalled = status.mode is Mode.STALLED or Code.MOTOR_STALL in alarms
         if self.dose is not None and status.bolus is BolusKind.NONE and stalled:
             must(self.dose.disturbed or bool(self.holds), "bolus given up")
-            self.dose.disturbed = True
+            self._given_up()
             self.account(ZERO, self.basal)
             self.end_dose("alarm", self.bench.now_us)
         self.account()
+
+    def _given_up(self) -> None:
+        """The pump ended the dose, nobody knows when."""
+        if self.dose is not None:
+            self.dose.disturbed = True
 
     def _may_stop(self, status: Status) -> bool:
         bench, config = self.bench, self.config
@@ -299,9 +311,9 @@ class Oracle:
             must(result.state is TxnState.DONE, f"a bolus came to its end: {result.state.name}")
             must(given == total, f"{given} pL given of a whole bolus of {total} pL")
             return
-        if why != "end":
+        if why not in ("end", "late"):
             must(result.state is TxnState.ENDED_EARLY, f"a bolus cut short: {result.state.name}")
-        margin = QUANTUM_PL if why == "cut" else 0
+        margin = QUANTUM_PL if why in ("cut", "late") else 0
         must(given <= swept + stroke + margin, f"{given} pL given, the rotor swept {swept} pL")
         if why == "stop":
             must(given <= owed + stroke, f"{given} pL given, owed were {owed} pL")

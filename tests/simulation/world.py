@@ -96,12 +96,15 @@ class Line:
 
     def ask(self, name: str, body: Message | None = None) -> Any:
         """Return the response. Raises Refuses, and LinkFailed where none comes."""
-        for _ in range(2):
+        for _ in range(4):
             frame = self._exchange(FrameType.REQ, self._session(), _payload(name, body))
             _, _, code, data = split_response(frame.payload)
-            if code is not ErrorCode.SESSION_GONE:
+            if code is ErrorCode.SESSION_GONE:
+                self._channel = 0
+            elif code is ErrorCode.BUSY:
+                self._bench.drain()
+            else:
                 break
-            self._channel = 0
         if code is not ErrorCode.OK:
             raise Refuses(code, codec.decode(Refusal, data))
         return codec.decode(BY_NAME[name].response, data)
