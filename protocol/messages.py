@@ -4,10 +4,9 @@ With `protocol.operations` this is the table the wire is made from; `docs/protoc
 from both.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, wire
+from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, message, wire
 from protocol.codes import (
     BolusBasal,
     BolusKind,
@@ -35,7 +34,7 @@ WALL_EPOCH: Final = "2000-01-01T00:00:00"
 # --- session (bodies of HELLO and HELLO-RSP frames) ---------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Hello(Message):
     """Opens a session: body of a HELLO frame on channel 0."""
 
@@ -48,7 +47,7 @@ class Hello(Message):
     nonce: int = wire("Q", doc="random, echoed")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class HelloResponse(Message):
     """Answer to HELLO: body of a HELLO-RSP frame on channel 0. Result is an error code."""
 
@@ -69,7 +68,7 @@ class HelloResponse(Message):
 # --- parts --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Drug(Message):
     """One drug in the reservoir. The first drug of a list is primary and drives the rate."""
 
@@ -77,7 +76,7 @@ class Drug(Message):
     concentration_pg_ml: int = wire("Q", unit="pg/mL", doc="mass per millilitre")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Rate(Message):
     """A rate exactly as it was given; never stored rounded."""
 
@@ -86,7 +85,7 @@ class Rate(Message):
     amount: int = wire("Q", unit="pL or pg", doc="amount per that time; mass is the primary drug's")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Therapy(Message):
     """The prescription: everything the clinician decides."""
 
@@ -105,12 +104,12 @@ class Therapy(Message):
 # --- reads --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Empty(Message):
     """No body."""
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class DeviceInfo(Message):
     """What the pump is, and its hard limits. All fixed for the life of the pump."""
 
@@ -129,7 +128,7 @@ class DeviceInfo(Message):
     service_days: int = wire("H", unit="d", doc="service life cap")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class AlarmEntry(Message):
     """One alarm that stands."""
 
@@ -138,7 +137,7 @@ class AlarmEntry(Message):
     onset_wall_s: int = wire("I", unit="s", doc="when it was raised")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Status(Message):
     """What the pump knows of itself now."""
 
@@ -174,7 +173,7 @@ class Status(Message):
     last_txn: int = wire("Q", doc="last transaction committed; 0: none")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class PrescriptionInfo(Message):
     """The committed prescription."""
 
@@ -183,7 +182,7 @@ class PrescriptionInfo(Message):
     therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class LogRead(Message):
     """Ask for log records from `first` on. Repeatable, no side effect."""
 
@@ -191,7 +190,7 @@ class LogRead(Message):
     maximum: int = wire("B", doc="at most this many; the pump may send fewer")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class LogRecord(Message):
     """One entry of the event log. Order follows `seq`, never the wall clock."""
 
@@ -204,7 +203,7 @@ class LogRecord(Message):
     b: int = wire("I", doc="second detail")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class LogPage(Message):
     """Records from `LogRead.first` on, as many as fit; empty at the end of the log."""
 
@@ -216,7 +215,7 @@ class LogPage(Message):
 # --- transactions -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ProgramParameters(Message):
     """Parameters of PROGRAM."""
 
@@ -224,7 +223,7 @@ class ProgramParameters(Message):
     fill_nl: int = wire("I", unit="nL", doc="reservoir volume told with it; 0xFFFFFFFF: not told")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class BolusParameters(Message):
     """Parameters of BOLUS. Whole strokes are given: the volume is rounded down to them."""
 
@@ -235,21 +234,21 @@ class BolusParameters(Message):
     again: int = wire("B", doc="1: a second like dose within 10 min is meant")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class RefillParameters(Message):
     """Parameters of REFILL. The residual was taken out; this volume is in the reservoir now."""
 
     injected_nl: int = wire("I", unit="nL", doc="volume injected")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ClearAlarmParameters(Message):
     """Parameters of CLEAR_ALARM: PREPARE selects a latched alarm, COMMIT confirms it is read."""
 
     code: Code = wire("B", values=Code, doc="alarm code")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Prepare(Message):
     """Stage a transaction. Changes nothing; may be repeated under the same `txn`."""
 
@@ -260,7 +259,7 @@ class Prepare(Message):
     parameters: bytes = wire(BLOB, maximum=255, doc="the op's parameters, encoded")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Preview(Message):
     """What COMMIT would do, in the pump's own canonical values."""
 
@@ -276,7 +275,7 @@ class Preview(Message):
     computed_nl: int = wire("I", unit="nL", doc="computed reservoir volume after the commit")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Commit(Message):
     """Do what was prepared. Acts once, however often it is sent."""
 
@@ -285,14 +284,14 @@ class Commit(Message):
     hash: bytes = wire(BLOB, maximum=16, doc="from Preview")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class TxnRef(Message):
     """Names a transaction (QUERY, ABORT)."""
 
     txn: int = wire("Q", doc="transaction")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class TxnResult(Message):
     """How far a transaction is."""
 
@@ -305,7 +304,7 @@ class TxnResult(Message):
     generation: int = wire("I", doc="Status.generation after it")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Refusal(Message):
     """Detail of any result that is not OK."""
 
