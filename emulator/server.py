@@ -33,6 +33,12 @@ BACKLOG_LOOK_US: Final = 1_000
 """While the port has a backlog, try again this often: 64 MB/s at its buffer's size."""
 SLEEP_MAX_US: Final = 3_600_000_000
 """Longest wait in one turn; the system's own limit is 24 days."""
+AWAKE_US: Final = 300
+"""How long after a client's bytes the loop stays awake for its next ones: the client's turn.
+
+A core that has slept takes as long to come back as a pump takes to answer. A client that asks each
+second costs 0.03 % of a core like this, and a pump that nobody asks nothing.
+"""
 HELD_LOOK_US: Final = 250_000
 """While a client holds time back, look this often whether it still does."""
 
@@ -84,6 +90,7 @@ class Server:
         self._port = port
         self._host_us = host_us
         self._held = Hold.FREE
+        self._awake_until_us = 0
         self._stopping = False
         self._jump: tuple[int, Callable[[], None]] | None = None
         self._chores: list[_Chore] = []
@@ -127,7 +134,7 @@ class Server:
             host_us = self._host_us()
             idle = self._move(host_us)
             self._carry_out(host_us)
-            ready = self.selector.select(self._timeout_s(idle, host_us))
+            ready = self._wait(self._wake_us(idle, host_us))
             host_us = self._host_us()
             if ready:
                 self._move(host_us)
@@ -142,6 +149,18 @@ class Server:
         self.selector.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+    def _wait(self, wake_us: int) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait until `wake_us` for something to be ready; for `AWAKE_US` without sleeping.
+
+        The core is left to whoever else has work: the client, and the kernel's side of a PTY.
+        """
+        awake_until_us = min(self._awake_until_us, wake_us)
+        while (host_us := self._host_us()) < awake_until_us:
+            os.sched_yield()
+            if ready := self.selector.select(0):
+                return ready
+        return self.selector.select(max(0, wake_us - host_us) / 1e6)
 
     # --- time
 
@@ -167,13 +186,13 @@ class Server:
             return Hold.STILL
         return self.watch.hold(host_us, self.world.now_us)
 
-    def _timeout_s(self, idle: bool, host_us: int) -> float:
-        """Return how long only the outside can make a difference; that long is no lag."""
+    def _wake_us(self, idle: bool, host_us: int) -> int:
+        """Return until when only the outside can make a difference; that long is no lag."""
         hold = self._hold(host_us)
         another_rate = hold is not self._held  # by what was just handed out
         if not idle or another_rate or self._stopping or self._jump is not None:
             self.pacer.rest(host_us)
-            return 0.0
+            return host_us
         wakes_us = [host_us + self._look_us(hold), *[chore.due_us for chore in self._chores]]
         event_us = self.world.next_event_us()
         reached_us = self.pacer.host_us(
@@ -183,7 +202,7 @@ class Server:
             wakes_us.append(reached_us)
         wake_us = max(host_us, min(wakes_us))
         self.pacer.rest(wake_us)
-        return (wake_us - host_us) / 1e6
+        return wake_us
 
     def _look_us(self, hold: Hold) -> int:
         """Return how long nothing needs to be looked at that does not wake the loop by itself."""
@@ -210,6 +229,7 @@ class Server:
             self._telemetry.host_write(data)  # what does not fit is lost, as in any receiver
             self.world.run_some(world_us, EVENTS_PER_TURN)
             host_us = self._host_us()
+            self._awake_until_us = host_us + AWAKE_US
             sent, drained = self._send(host_us)
             self.watch.to_pump(data, host_us, world_us)
             self._watch_sent(sent, drained, host_us)

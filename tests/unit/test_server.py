@@ -2,11 +2,12 @@
 
 import selectors
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from emulator.pacing import MAX, STEP
-from emulator.server import BURST_BYTES, HORIZON_US, Server
+from emulator.server import AWAKE_US, BURST_BYTES, HORIZON_US, Server
 from emulator.world import World
 from protocol.framing import Deframer, Frame, FrameType, encode
 
@@ -158,6 +159,32 @@ def test_a_reply_that_needs_no_time_comes_in_the_same_turn(rig: Make) -> None:
         live.client_sends(PING)
         live.turns(1)
         assert live.port.to_client == PONG
+
+
+def test_the_loop_stays_awake_for_a_client_that_has_just_asked_and_then_sleeps(
+    rig: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = rig(1)
+    look_us = 10
+    waits_s: list[float] = []
+
+    def wait(timeout_s: float) -> list[tuple[object, int]]:
+        waits_s.append(timeout_s)
+        live.clock.now_us += look_us
+        if len(waits_s) == 1:
+            return [(SimpleNamespace(data=live.port.ready), selectors.EVENT_READ)]
+        if timeout_s:
+            live.server.stop()
+        return []
+
+    monkeypatch.setattr(live.server.selector, "select", wait)
+    live.port.from_client = PING
+    live.server.run()
+    asleep_first, *awake, asleep_again = waits_s
+    assert asleep_first > 0, "nobody has asked"
+    assert not any(awake)
+    assert asleep_again > 0, "nobody asks any more"
+    assert AWAKE_US - 100 < len(awake) * look_us <= AWAKE_US
 
 
 def test_in_step_a_reply_takes_no_time_at_all(rig: Make) -> None:

@@ -21,6 +21,8 @@ from tools.programmer.errors import BadInput, NoLink
 
 READ_BYTES: Final = 4096
 """Read at a time: what a PTY holds, eight of the longest frames."""
+AWAKE_US: Final = 300
+"""An emulator's answer comes sooner than a core that has slept is back at work."""
 WRITE_TIMEOUT_MS: Final = 2000
 """A port that takes no byte for this long is dead; the longest frame takes 0.52 s at 9,600."""
 
@@ -100,7 +102,7 @@ class SerialTransport:
             if self._fd is None:
                 self._serial.timeout = timeout_us / 1e6
                 return bytes(self._serial.read(max(1, self._serial.in_waiting)))
-            if not self._poll.poll((timeout_us + 999) // 1000):
+            if not self._ready(timeout_us):
                 return b""
             data = os.read(self._fd, READ_BYTES)
         except _FOREIGN as error:
@@ -117,6 +119,14 @@ class SerialTransport:
         """Close the port; again is harmless."""
         with contextlib.suppress(OSError):
             self._serial.close()
+
+    def _ready(self, timeout_us: int) -> bool:
+        """Wait for bytes: for `AWAKE_US` without sleeping, though others may have the core."""
+        awake_us = min(timeout_us, AWAKE_US)
+        until_us = self.now_us() + awake_us
+        while not (ready := self._poll.poll(0)) and self.now_us() < until_us:
+            os.sched_yield()
+        return bool(ready or self._poll.poll((timeout_us - awake_us + 999) // 1000))
 
     def _write_some(self, fd: int, data: bytes) -> int:
         try:
