@@ -125,6 +125,7 @@ class Acts:
         assert plan.stored is not None
         now_us = self._clock.now_us()
         self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
+        self._alarms.end(Code.MEMORY_ERROR)
         self._infusion.load(plan.stored)
         self._leave_minimum_rate()
         if parameters.therapy.program is ProgramKind.STOPPED:
@@ -176,13 +177,14 @@ class Acts:
         infusion = self._infusion
         self._not_during_bolus()
         blocking = self._alarms.blocking()
-        if infusion.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE) or infusion.stored is None:
+        prescribed = infusion.prescribed
+        if infusion.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE) or prescribed is None:
             raise self._state()
         if blocking is not None:
             raise self._state(blocking)
         computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
         bolus = check_bolus(
-            parameters, infusion.stored.therapy, infusion.basal_flow(), computed_pl, self._config
+            parameters, prescribed.therapy, infusion.basal_flow(), computed_pl, self._config
         )
         self._not_by_mistake(bolus.strokes, parameters)
         volume_pl = bolus.strokes * self._config.stroke_pl

@@ -142,7 +142,7 @@ class Firmware:
             self._alarms.raise_(Code.MEMORY_ERROR)
         if health is Health.REPAIRED:
             self._alarms.end(Code.MEMORY_ERROR)
-        if health is Health.LOST:
+        if health is Health.LOST and durable.stop_reason is StopReason.NONE:
             infusion.without_prescription(self._config.memory_error_program, now_us)
         else:
             infusion.resume_from_boot(now_us)

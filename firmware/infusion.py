@@ -60,11 +60,14 @@ class Infusion:
     # --- what is prescribed ---------------------------------------------------------------------
 
     @property
+    def prescribed(self) -> Stored | None:
+        """What is stored, if a therapy is in it and not only a fill."""
+        return self.stored if self.stored is not None and self.stored.prescribed else None
+
+    @property
     def program(self) -> ProgramKind:
         """The infusion mode prescribed."""
-        if self.stored is None or not self.stored.prescribed:
-            return ProgramKind.STOPPED
-        return self.stored.therapy.program
+        return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
 
     @property
     def bolus_running(self) -> bool:
@@ -88,9 +91,9 @@ class Infusion:
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
-        if self._journal.durable.minimum_rate or self.stored is None:
+        if self._journal.durable.minimum_rate or self.prescribed is None:
             return per_hour(self._config.minimum_rate_pl_h)
-        return program_flow(self.stored.therapy, self._config)
+        return program_flow(self.prescribed.therapy, self._config)
 
     def load(self, stored: Stored) -> None:
         """Take a stored prescription over without starting anything."""
@@ -299,8 +302,8 @@ class Infusion:
             bolus.settle(durable.accounted, now_us)
             if bolus.cut_short is not None:
                 self._close_bolus(bolus, TxnState.ENDED_EARLY, bolus.cut_short)
-            elif durable.txn.txn == bolus.txn:
-                durable.txn = replace(durable.txn, given_strokes=bolus.given_strokes)
+            elif (known := self._journal.txns.get(bolus.txn)) is not None:
+                durable.txn = replace(known, given_strokes=bolus.given_strokes)
         if self._when_idle and self.delivery.idle:
             self._when_idle = False
             if self.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):

@@ -215,6 +215,70 @@ def test_without_a_good_copy_nothing_is_guessed() -> None:
     assert abs(nurse.truth_delivered_nl - before_nl - 6_000) <= STROKE_NL
 
 
+def lose_prescription(nurse: Nurse) -> None:
+    for address in PRESCRIPTION_COPIES:
+        nurse.board.flash.flip_bit(address + 20, 3)
+    nurse.board.reset(ResetCause.COMMANDED)
+    nurse.run(0)
+    nurse.hello()
+
+
+def test_a_lost_prescription_does_not_start_a_pump_that_was_stopped_or_in_safe_state() -> None:
+    stopped, failed = programmed(), programmed()
+    stopped.stop()
+    failed.board.faults.inject("magnet_field", {}, 73 * HOUR_US)
+    failed.run(80 * HOUR_US)
+    for nurse, mode in ((stopped, Mode.STOPPED), (failed, Mode.SAFE_STATE)):
+        lose_prescription(nurse)
+        nurse.run(DAY_US)
+        assert nurse.status.mode is mode
+        assert nurse.truth_delivered_nl == 0
+        assert nurse.alarms[Code.MEMORY_ERROR]
+
+
+def test_a_refill_does_not_stand_in_for_a_lost_prescription_but_a_program_does() -> None:
+    nurse = programmed()
+    lose_prescription(nurse)
+    nurse.refill(40_000_000)
+    nurse.run(DAY_US)
+    assert abs(nurse.truth_delivered_nl - 6_000) <= STROKE_NL
+    with pytest.raises(Refusals, match="STATE"):
+        nurse.clear(Code.MEMORY_ERROR)
+    nurse.board.reset(ResetCause.COMMANDED)
+    nurse.run(0)
+    nurse.hello()
+    nurse.clear(Code.MEMORY_ERROR)
+    with pytest.raises(Refusals, match="STATE"):
+        nurse.bolus(10_000)
+    nurse.program()
+    nurse.bolus(10_000)
+
+
+def test_a_new_program_after_a_lost_one_lets_the_alarm_be_cleared() -> None:
+    nurse = programmed()
+    lose_prescription(nurse)
+    nurse.program()
+    nurse.clear(Code.MEMORY_ERROR)
+    nurse.bolus(10_000)
+
+
+def test_a_bolus_during_which_an_alarm_is_cleared_is_still_counted_over_a_reset() -> None:
+    nurse = programmed(48_000)
+    nurse.board.faults.inject("battery.drain", {"percent": 94}, None)
+    nurse.run(2 * HOUR_US)
+    nurse.board.reset(ResetCause.COMMANDED)
+    nurse.run(0)
+    nurse.hello()
+    txn = nurse.bolus(200_000, 2 * HOUR_US).txn
+    nurse.run(MINUTE_US)
+    nurse.clear(Code.ERI)
+    nurse.run(HOUR_US - MINUTE_US)
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(0)
+    nurse.hello()
+    assert abs(nurse.query(txn).given_nl - 100_000) <= QUANTUM_NL
+
+
 def test_the_journal_changes_halves_without_losing_account_or_transactions() -> None:
     nurse = programmed(24_000_000)
     done = nurse.status.last_txn
