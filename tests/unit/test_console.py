@@ -57,7 +57,7 @@ def test_a_pipe_gets_a_line_for_each_day_and_no_more(pipe: tuple[int, int]) -> N
 
 def test_json_is_one_object_a_line(pipe: tuple[int, int]) -> None:
     console = Console(pipe[1], as_json=True)
-    console.ready("/dev/pts/1", "/tmp/bench.sock", 7)
+    console.ready(port="/dev/pts/1", bench="/tmp/bench.sock", seed=7)
     console.note("therapy programmed and read back")
     console.status(TABLE)
     console.summary(TABLE, DAY_US)
@@ -79,7 +79,7 @@ def test_a_reader_that_has_gone_is_forgotten() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     console = Console(write_end, as_json=False)
-    console.ready("p", "b", 1)
+    console.ready(port="p", bench="b", seed=1)
     console.summary(TABLE, DAY_US)
     os.close(write_end)
 
@@ -91,6 +91,8 @@ def test_a_terminal_gets_one_line_in_place(tmp_path: Path) -> None:
         console.status(TABLE)
         console.status(TABLE)
         shown = os.read(host, 65536)
+        while shown.count(b"\r") < 2:
+            shown += os.read(host, 65536)
     finally:
         os.close(host)
         os.close(terminal)

@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace, stack: ExitStack) -> int:
         pump,
         port,
         speed,
-        _bench_path(state, stack),
+        bench_path(None if state is None else state.path, stack),
         state,
         Console(sys.stdout.fileno(), args.json),
         stack,
@@ -101,18 +101,26 @@ def _opened_state(path: str | None, stack: ExitStack) -> "tuple[StateDir | None,
     return state, state.load()
 
 
-def _bench_path(state: "StateDir | None", stack: ExitStack) -> Path:
-    """Return where the bench socket goes: the state folder, or a private temporary one."""
+def bench_path(folder: Path | None, stack: ExitStack) -> Path:
+    """Return where the bench socket goes: this folder, or a private temporary one."""
     from emulator.bench_socket import PATH_BYTES
 
-    if state is not None:
-        path = state.path.absolute() / "bench.sock"
+    if folder is not None:
+        path = folder.absolute() / "bench.sock"
         if len(str(path).encode()) <= PATH_BYTES:
             path.unlink(missing_ok=True)  # left by a killed process: the folder's lock is ours
             return path
-    folder = tempfile.mkdtemp(prefix="itpump-")
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder) / "bench.sock"
+    made = tempfile.mkdtemp(prefix="itpump-")
+    stack.callback(shutil.rmtree, made, ignore_errors=True)
+    return Path(made) / "bench.sock"
+
+
+def chosen_seed(given: int | None) -> int:
+    """Return the seed asked for, else a random one. Raises BadRun."""
+    seed = secrets.randbits(SEED_BITS) if given is None else given
+    if not 0 <= seed <= SEED_MAX:
+        raise BadRun(f"--seed: {seed} is not within 0..{SEED_MAX}")
+    return seed
 
 
 # --- the pump -----------------------------------------------------------------------------------
@@ -130,9 +138,7 @@ def _new_pump(args: argparse.Namespace) -> "Pump":
     from tools.run.live import Pump
 
     profile = Profile.load(args.profile or DEFAULT_PROFILE)
-    seed = secrets.randbits(SEED_BITS) if args.seed is None else args.seed
-    if not 0 <= seed <= SEED_MAX:
-        raise BadRun(f"--seed: {seed} is not within 0..{SEED_MAX}")
+    seed = chosen_seed(args.seed)
     epoch = datetime.fromisoformat(WALL_EPOCH)
     start_wall_s = int((datetime.now() - epoch).total_seconds())
     setup = _setup(args, profile)

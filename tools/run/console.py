@@ -9,6 +9,7 @@ import json
 import os
 import select
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from tools.run.report import Report, line, summary
@@ -24,10 +25,11 @@ LAST_WAIT_MS: Final = 1000
 
 
 class Console:
-    """Writes to a descriptor; `columns` bounds the live line on a terminal."""
+    """Writes to a descriptor; `shown` makes the status line."""
 
-    def __init__(self, fd: int, as_json: bool) -> None:
+    def __init__(self, fd: int, as_json: bool, shown: Callable[[Report], str] = line) -> None:
         self._fd = fd
+        self._shown = shown
         self._json = as_json
         self._live = os.isatty(fd) and not as_json
         self._gone = False
@@ -41,13 +43,13 @@ class Console:
         """How often `status` wants to be called."""
         return TTY_PERIOD_US if self._live else LINE_PERIOD_US
 
-    def ready(self, port: str, bench: str, seed: int) -> None:
+    def ready(self, **fields: str | int) -> None:
         """Say where everything is."""
-        fields = {"port": port, "bench": bench, "seed": seed}
         if self._json:
             self._print(json.dumps(fields), LAST_WAIT_MS)
         else:
-            self._print(" ".join(f"{key}={value}" for key, value in fields.items()), LAST_WAIT_MS)
+            words = (f"{key}={_word(value)}" for key, value in fields.items())
+            self._print(" ".join(words), LAST_WAIT_MS)
 
     def note(self, text: str, **fields: Any) -> None:
         """Say that something happened."""
@@ -59,14 +61,15 @@ class Console:
     def status(self, table: Report) -> None:
         """Show the status: in place on a terminal, else when a day has passed, or 10 s."""
         if self._live:
-            self._write(f"\r{self._fitted(line(table))}\x1b[K", 0)
+            self._write(f"\r{self._fitted(self._shown(table))}\x1b[K", 0)
             return
         now_us = time.monotonic_ns() // 1000
         day = table["run.now_us"] // DAY_US
         if day != self._day or now_us - self._printed_us >= QUIET_US:
             self._day = day
             self._printed_us = now_us
-            self._print(json.dumps({"event": "status", **table}) if self._json else line(table), 0)
+            status = {"event": "status", **table}
+            self._print(json.dumps(status) if self._json else self._shown(table), 0)
 
     def summary(self, table: Report, elapsed_us: int) -> None:
         """Say how it ended."""
@@ -93,3 +96,8 @@ class Console:
             os.write(self._fd, text.encode())
         except OSError:
             self._gone = True
+
+
+def _word(value: str | int) -> str:
+    """Return a value as one word: quoted when it holds a space."""
+    return json.dumps(value) if " " in str(value) else str(value)

@@ -55,7 +55,7 @@ class LiveRun:
         self._console = console
         self._exit_code = 0
         self._start_us = emulated.world.now_us
-        self._server = Server(emulated.world, emulated.board.link, port, speed, _host_us)
+        self._server = Server(emulated.world, emulated.board.link, port, speed, host_us)
         stack.callback(self._server.close)
         self._bench = Bench(self._server, emulated.board, self._report, pump.drugs)
         self._socket = BenchSocket(bench_path, self._bench.handle, self._server.selector)
@@ -73,7 +73,7 @@ class LiveRun:
         if self._state is not None:
             self._save()
             server.every(SAVE_PERIOD_US, self._save)
-        with _ended_by_signals(server.stop):
+        with ended_by_signals(server.stop):
             if therapy is None:
                 self._ready()
             else:
@@ -85,7 +85,7 @@ class LiveRun:
 
     def _ready(self) -> None:
         """From here on the port is the client's."""
-        self._console.ready(self._port.url, str(self._socket.path), self._pump.seed)
+        self._console.ready(port=self._port.url, bench=str(self._socket.path), seed=self._pump.seed)
 
     def _program(self, therapy: str, fill_nl: int | None) -> None:
         """Hold the world at its first instant until the therapy is in the pump."""
@@ -130,12 +130,13 @@ class LiveRun:
         return report(self._pump.emulated, self._server)
 
 
-def _host_us() -> int:
+def host_us() -> int:
+    """Return the host's monotonic time, µs."""
     return time.monotonic_ns() // 1000
 
 
 @contextmanager
-def _ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and a closed terminal end the run cleanly."""
     before = {number: signal.signal(number, lambda *_: stop()) for number in _END_SIGNALS}
     try:

@@ -7,8 +7,10 @@ either takes no time and changes nothing. `run.*` is the run itself.
 from fractions import Fraction
 from typing import Any
 
+from emulator.board import EmulatedBoard
 from emulator.pacing import speed_name
 from emulator.server import Server
+from firmware.controller import Firmware
 from tools.emulated import EmulatedPump
 from tools.programmer import format as show
 from tools.pump_measures import said
@@ -22,15 +24,16 @@ def report(pump: EmulatedPump, server: Server) -> Report:
         "run.now_us": pump.world.now_us,
         "run.speed": "pause" if server.pacer.paused else speed_name(server.pacer.speed),
         "run.session": server.watch.session_open,
-        **_truth(pump),
+        **truth(pump.board),
     }
     if pump.board.powered:
-        table |= _said(pump)
+        table |= said_by(pump.firmware)
     return table
 
 
-def _truth(pump: EmulatedPump) -> Report:
-    plant, board = pump.board.plant, pump.board
+def truth(board: EmulatedBoard) -> Report:
+    """Return what is physically so."""
+    plant = board.plant
     return {
         "truth.delivered_ul": _ul(Fraction(plant.delivered_pl, 1000)),
         "truth.reservoir_ul": _ul(Fraction(plant.reservoir_pl, 1000)),
@@ -47,15 +50,16 @@ def _truth(pump: EmulatedPump) -> Report:
     }
 
 
-def _said(pump: EmulatedPump) -> Report:
-    status = pump.firmware.status()
-    therapy = pump.firmware.prescription().therapy
+def said_by(firmware: Firmware) -> Report:
+    """Return what the pump would say."""
+    status = firmware.status()
+    therapy = firmware.prescription().therapy
     return {
         "pump.wall": show.date(status.wall_s),
         "pump.uptime_us": status.uptime_us,
         "pump.boot_id": status.boot_id,
         "pump.delivered_ul": _ul(status.delivered_nl),
-        **said(status, pump.firmware.device(), therapy if therapy.drugs else None),
+        **said(status, firmware.device(), therapy if therapy.drugs else None),
     }
 
 
