@@ -6,7 +6,7 @@ function from the bytes written to the bytes that arrive, one for each direction
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from emulator.world import World
 
@@ -14,6 +14,18 @@ Spoil = Callable[[bytes], bytes]
 
 DELAY_US: Final = 1_000
 """One way of the line: a frame of this link takes 3 ms at 115,200 baud, 0.4 ms at 1 Mbaud."""
+
+
+class AgentLine(Protocol):
+    """The board's end of any line."""
+
+    def connect(self, receive: Callable[[bytes], None]) -> None:
+        """Give the line the agent's receiver."""
+        ...
+
+    def board_write(self, data: bytes) -> None:
+        """Send bytes to the controller's end; b"" is nothing."""
+        ...
 
 
 class _Way:

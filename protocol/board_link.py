@@ -7,8 +7,9 @@ takes only the next number and acknowledges it with every frame it sends, or wit
 it has nothing to say. A repetition is thereby never acted on twice, and a frame that comes after a
 lost one is taken when it is repeated (go back N, at most `WINDOW` under way).
 
-HELLO and HELLO_RSP are outside the numbers and handed up as they come: `restart` numbers from 0.
-An end that is not started takes no numbered frame: it may be one from before.
+HELLO, HELLO_RSP and HAL_TIME are outside the numbers, sent once and handed up as they come. After
+a HELLO `restart` numbers from 0. An end that is not started takes nothing but greetings: anything
+else may be from before.
 
 No I/O: bytes and the time go in, `take` gives frames, `outgoing` gives bytes and `deadline_us`
 says when it will have some to repeat.
@@ -31,6 +32,7 @@ SENDS_MAX: Final = 24
 _SEQ_MASK: Final = 0xFF
 _BITS_PER_BYTE: Final = 10  # 8N1
 _GREETINGS: Final = frozenset({FrameType.HELLO, FrameType.HELLO_RSP})
+_ONCE: Final = _GREETINGS | {FrameType.HAL_TIME}
 
 
 class BoardLink:
@@ -48,7 +50,7 @@ class BoardLink:
         self.duplicates = 0
         """Numbered frames not taken: repetitions, and those that came after a lost one."""
         self._frames: deque[Frame] = deque()
-        self._greetings = bytearray()
+        self._once = bytearray()
         self.shut()
 
     def shut(self) -> None:
@@ -68,13 +70,18 @@ class BoardLink:
         self.started = True
 
     @property
+    def damaged(self) -> int:
+        """Pieces of frames that came and could not be used."""
+        return self._deframer.damaged
+
+    @property
     def room(self) -> int:
         """Messages that `send` takes now, 0..WINDOW."""
         return WINDOW - len(self._flight) if self.started else 0
 
-    def greet(self, kind: FrameType, payload: bytes) -> None:
-        """Send a HELLO or HELLO_RSP once, outside the numbers."""
-        self._greetings += encode(Frame(kind, 0, 0, 0, 0, payload))
+    def send_once(self, kind: FrameType, payload: bytes) -> None:
+        """Send a HELLO, HELLO_RSP or HAL_TIME, outside the numbers."""
+        self._once += encode(Frame(kind, 0, 0, 0, 0, payload))
 
     def send(self, payload: bytes) -> None:
         """Send a payload until it is acknowledged. Raises LocalError without `room`."""
@@ -90,7 +97,7 @@ class BoardLink:
         """Return the next frame to act on; None: no more for now."""
         while self._frames:
             frame = self._frames.popleft()
-            if frame.channel == 0 and (frame.type in _GREETINGS or self._is_next(frame)):
+            if frame.channel == 0 and self._is_for_now(frame):
                 return frame
         return None
 
@@ -100,7 +107,7 @@ class BoardLink:
             self.repeated += len(self._flight)
             self._fresh = 0
             self.deadline_us = None
-        out, self._greetings = self._greetings, bytearray()
+        out, self._once = self._once, bytearray()
         out += self._numbered(now_us)
         if self._ack_due:
             out += self._image(FrameType.ACK, self._first, b"")
@@ -130,6 +137,11 @@ class BoardLink:
         return encode(
             Frame(kind, Flag.ACK_VALID, 0, seq & _SEQ_MASK, self._expected & _SEQ_MASK, payload)
         )
+
+    def _is_for_now(self, frame: Frame) -> bool:
+        if frame.type in _ONCE:
+            return self.started or frame.type in _GREETINGS
+        return self._is_next(frame)
 
     def _is_next(self, frame: Frame) -> bool:
         """Take note of an acknowledgement; return whether this is the frame to take now."""

@@ -1,9 +1,13 @@
 """The HAL of a board at the far end of a serial line.
 
-Motor, encoder, motor supply, flash and telemetry are driven over a `ByteStream`; the clock is the
-stream's own. No method waits for the board: a read answers from the last report, a command is
-queued, and both cross the line inside `SerialBoard.wait_for_interrupt` and nowhere else. So a
-controller that hangs falls silent on the line as well.
+`SerialBoard` is all of `hal.Board` over a `ByteStream`. Its clock is the stream's own, its random
+numbers are this host's; all else is at the far end. No method waits for the board: a read answers
+from the last report, a command is queued, and both cross the line inside
+`SerialBoard.wait_for_interrupt` and nowhere else. So a controller that hangs falls silent on the
+line as well, and the board's dead-man stops the motor.
+
+A board that is lost raises HalLost from whatever is called next. That is a reset for the
+controller: the main loop attaches again, and boots a new one on the same board object.
 
 What this asks of a controller, compared with a board in the same process:
 

@@ -1,4 +1,4 @@
-"""Clock, motor, encoder and motor supply of a board at the far end of a line."""
+"""Motor, encoder and motor supply of a board at the far end of a line."""
 
 from typing import Final
 
@@ -6,44 +6,10 @@ from hal.errors import HalBusy, HalUsageError
 from hal.interfaces import Sample
 from hal.interrupts import MOTOR_DONE
 from hal.serial_board.link import ControllerLink
-from hal.serial_board.stream import ByteStream
 from protocol.board_messages import ArmEncoder, Dispense, Report, StopMotor, SwitchSupply
 
 INTERVAL_MIN_US: Final = 1_000
 """Shortest interval (`hal.Motor.dispense`)."""
-
-
-class SerialClock:
-    """`hal.Clock`: this end's time since the board was attached."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self.origin_us = stream.now_us()
-        """Stream time at the boot."""
-        self._ahead_us: int | None = None
-
-    def now_us(self) -> int:
-        """Microseconds since boot."""
-        return self._stream.now_us() - self.origin_us
-
-    def boot(self) -> None:
-        """Count from 0 again."""
-        self.origin_us = self._stream.now_us()
-
-    def forget_board(self) -> None:
-        """Know nothing of the board's clock: it begins again."""
-        self._ahead_us = None
-
-    def taken_us(self, board_us: int) -> int:
-        """Return when, on this clock, the board's clock showed `board_us`.
-
-        As if the fastest report so far had taken no time: it is never later than the true instant
-        by more than one way of the line. Below 0 for a sample from before the boot was over.
-        """
-        ahead_us = self._stream.now_us() - board_us
-        if self._ahead_us is None or ahead_us < self._ahead_us:
-            self._ahead_us = ahead_us
-        return board_us + self._ahead_us - self.origin_us
 
 
 class SerialMotor:
@@ -101,9 +67,8 @@ class SerialMotor:
 class SerialEncoder:
     """`hal.Encoder`."""
 
-    def __init__(self, link: ControllerLink, clock: SerialClock) -> None:
+    def __init__(self, link: ControllerLink) -> None:
         self._link = link
-        self._clock = clock
         self._moved = Sample(0, 0)
 
     def moved(self) -> Sample:
@@ -116,9 +81,9 @@ class SerialEncoder:
             raise HalUsageError(f"encoder limit {limit} is below 0")
         self._link.send(ArmEncoder(limit))
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: Report, taken_us: int) -> None:
         """Take what the board says."""
-        self._moved = Sample(report.moved, self._clock.taken_us(report.board_us))
+        self._moved = Sample(report.moved, taken_us)
 
 
 class SerialSupply:

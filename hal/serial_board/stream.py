@@ -10,7 +10,7 @@ class ByteStream(Protocol):
     """
 
     def now_us(self) -> int:
-        """Monotonic time of this end, us from any origin."""
+        """Monotonic time of this end, us >= 0 from any origin."""
         ...
 
     def write(self, data: bytes) -> int:

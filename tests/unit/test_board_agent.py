@@ -6,7 +6,7 @@ import pytest
 from rig import PROFILE, setup
 
 from emulator.board import EmulatedBoard
-from emulator.board_agent import LOOKAHEAD_US, BoardAgent
+from emulator.board_agent import AGENT, LOOKAHEAD_US, BoardAgent
 from emulator.board_line import BoardLine
 from emulator.devices.motor import STROKE
 from emulator.trace import Trace
@@ -15,14 +15,20 @@ from hal.interrupts import FLASH_FAILED, MOTOR_DONE
 from protocol import board_messages, codec
 from protocol.board_link import BoardLink
 from protocol.board_messages import (
+    DICTIONARY_ID,
+    NO_GUARD,
+    TICK_INTERVAL_US,
     Attach,
     Attached,
+    BoardCause,
     Dispense,
     FlashErase,
     FlashProgram,
     Report,
     StopMotor,
     SwitchSupply,
+    Tick,
+    Tock,
 )
 from protocol.codec import Message
 from protocol.framing import FrameType
@@ -31,7 +37,7 @@ INTERVAL_US = 100_000
 
 
 class Controller:
-    """The simplest other end: it writes messages and keeps the reports."""
+    """The simplest other end: it writes messages, keeps the reports, and lives while it runs."""
 
     def __init__(self) -> None:
         self.world = World(1)
@@ -43,9 +49,13 @@ class Controller:
         self.link = BoardLink(FrameType.HAL_CMD, FrameType.HAL_RSP)
         self.attached: list[Attached] = []
         self.reports: list[Report] = []
+        self.tocks: list[Tock] = []
+        self.tick_us: int | None = None
+        """When the next Tick is due; None sends none."""
 
     def attach(self, session: int) -> None:
-        self.link.greet(FrameType.HELLO, codec.encode(Attach(session)))
+        self.tick_us = self.world.now_us
+        self.link.send_once(FrameType.HELLO, codec.encode(Attach(session, DICTIONARY_ID)))
         self.run(10_000)
 
     def send(self, *messages: Message) -> None:
@@ -57,10 +67,12 @@ class Controller:
         first = len(self.reports)
         until_us = self.world.now_us + for_us
         while True:
+            self._tick()
             self.line.write(self.link.outgoing(self.world.now_us))
             if self.world.now_us == until_us:
                 break
-            self.line.wait(min(until_us, self.link.deadline_us or until_us))
+            due = [t_us for t_us in (self.link.deadline_us, self.tick_us) if t_us is not None]
+            self.line.wait(min(until_us, *due, until_us))
             self._take()
         bits = 0
         for report in self.reports[first:]:
@@ -75,6 +87,12 @@ class Controller:
     def boots(self) -> int:
         return sum(event["code"] == "BOOT" for event in self.trace.events)
 
+    def _tick(self) -> None:
+        if self.tick_us is not None and self.world.now_us >= self.tick_us:
+            tick = board_messages.encode(Tick(self.world.now_us))
+            self.link.send_once(FrameType.HAL_TIME, tick)
+            self.tick_us = self.world.now_us + TICK_INTERVAL_US
+
     def _take(self) -> None:
         self.link.feed(self.line.read(4096), self.world.now_us)
         while frame := self.link.take():
@@ -86,6 +104,8 @@ class Controller:
                 message = board_messages.decode(frame.payload)
                 if isinstance(message, Report):
                     self.reports.append(message)
+                elif isinstance(message, Tock):
+                    self.tocks.append(message)
 
 
 @pytest.fixture
@@ -103,7 +123,21 @@ def test_a_board_without_a_controller_is_silent() -> None:
 
 
 def test_attaching_tells_what_the_board_is(controller: Controller) -> None:
-    assert controller.attached == [Attached(1, LOOKAHEAD_US, 576 * 1024, 4096, 128)]
+    (attached,) = controller.attached
+    assert attached == Attached(
+        session=1,
+        dictionary=DICTIONARY_ID,
+        board_id=attached.board_id,
+        agent=AGENT,
+        capabilities=31,
+        cause=BoardCause.POWER_ON,
+        lookahead_us=LOOKAHEAD_US,
+        guard_hour=NO_GUARD,
+        guard_day=NO_GUARD,
+        flash_bytes=576 * 1024,
+        sector_bytes=4096,
+        page_bytes=128,
+    )
 
 
 def test_the_same_session_again_resets_nothing(controller: Controller) -> None:
@@ -203,10 +237,13 @@ def test_it_gives_up_a_controller_that_does_not_acknowledge(controller: Controll
         return b""
 
     controller.line.spoil(to_host=pulled)
-    controller.world.run_until(controller.world.now_us + 10_000_000)
+    controller.run(10_000_000)
     sent = sum(map(bool, sizes))
-    controller.world.run_until(controller.world.now_us + 60_000_000)
+    controller.run(60_000_000)
     assert sum(map(bool, sizes)) == sent > 0
+    controller.line.spoil()
+    controller.attach(2)
+    assert controller.attached[-1].cause is BoardCause.LINE
 
 
 def test_a_board_without_power_says_nothing(controller: Controller) -> None:

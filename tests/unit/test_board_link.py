@@ -152,16 +152,44 @@ def test_an_end_that_is_not_started_takes_only_greetings() -> None:
     host, board = ends()
     host.shut()
     board.send(b"from before")
-    board.greet(FrameType.HELLO_RSP, b"hello")
+    board.send_once(FrameType.HELLO_RSP, b"hello")
     data = board.outgoing(0)
     board.send(b"more of it")
     assert receive(host, data + board.outgoing(0)) == [b"hello"]
 
 
+def test_a_time_frame_is_sent_once_and_outside_the_numbers() -> None:
+    host, board = ends()
+    host.send_once(FrameType.HAL_TIME, b"tick")
+    host.send(b"a")
+    image = host.outgoing(0)
+    assert kinds(image) == [FrameType.HAL_TIME, FrameType.HAL_CMD]
+    assert receive(board, image) == [b"tick", b"a"]
+    assert receive(board, image) == [b"tick"]
+    assert host.deadline_us is not None
+    assert kinds(host.outgoing(host.deadline_us)) == [FrameType.HAL_CMD]
+
+
+def test_an_end_that_is_not_started_takes_no_time_frame() -> None:
+    host, board = ends()
+    host.shut()
+    board.send_once(FrameType.HAL_TIME, b"tock")
+    assert receive(host, board.outgoing(0)) == []
+
+
+def test_what_cannot_be_used_is_counted() -> None:
+    host, board = ends()
+    host.send(b"a")
+    image = bytearray(host.outgoing(0))
+    image[5] ^= 0x80
+    assert receive(board, bytes(image)) == []
+    assert board.damaged == 1
+
+
 def test_restarting_between_two_frames_of_one_read_numbers_the_second_from_0() -> None:
     host, board = ends()
     host.shut()
-    board.greet(FrameType.HELLO_RSP, b"hello")
+    board.send_once(FrameType.HELLO_RSP, b"hello")
     board.send(b"first")
     host.feed(board.outgoing(0), 0)
     assert (hello := host.take()) is not None
