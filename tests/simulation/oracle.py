@@ -51,6 +51,8 @@ class Oracle:
         self.bench = bench
         self.config = bench.config
         self.stroke = bench.config.stroke_pl
+        self._pause_us = -(-self.stroke * HOUR_US // self.config.flow_max_pl_h)
+        """Shortest interval of strokes: after a change of flow the next may be so much late."""
         self.therapy: Therapy | None = None
         self.reason = StopReason.NO_PROGRAM
         self.minimum = False
@@ -68,6 +70,8 @@ class Oracle:
         self._least = self._most = 0
         self._unsure = False
         self._fastest = ZERO
+        self._ran_dry = False
+        """It was empty at the instant of the fill that was just told."""
         self._cut_now = False
         """The last boot followed a power cut, and nothing has flowed since."""
 
@@ -93,6 +97,8 @@ class Oracle:
     def account(self, *others: Fraction, until_us: int | None = None) -> None:
         """Add up until now; `others` may have flowed instead, from some instant on."""
         now_us = self.bench.now_us if until_us is None else until_us
+        if self._dry():
+            others = (*others, ZERO)
         for from_us, to_us, held in self._pieces(now_us):
             if held:
                 # The strokes that fall into it are whole, whatever is owed in it.
@@ -184,6 +190,7 @@ class Oracle:
 
     def filled(self, told_nl: int, moved_pl: int) -> None:
         """The pump was told a fill, when the rotor had swept so much."""
+        self._ran_dry = self._dry()
         self.told_pl = told_nl * 1000
         self.told_at_pl = moved_pl
         self.cuts = int(self._cut_now)
@@ -200,6 +207,7 @@ class Oracle:
     def judge(self, status: Status) -> None:
         """Compare what the pump says, and what the rotor has done, with what must be true."""
         self._declared(status)
+        self._ran_dry = False
         self._moved()
         self._mode(status)
         self._reservoir(status)
@@ -214,8 +222,8 @@ class Oracle:
     def _moved(self) -> None:
         moved = self.bench.moved_pl - self._base_pl
         lead = min(ceil(self._fastest * DRIVE_US), self.stroke)
-        short = 2 if self._fastest * HOUR_US * 2 > self.config.flow_max_pl_h else 1
-        least = self._least - short * self.stroke - SLACK_PL
+        lag = min(ceil(self._fastest * self._pause_us), self.stroke)
+        least = self._least - self.stroke - lag - SLACK_PL
         most = self._most + self.stroke + lead + SLACK_PL
         must(
             least <= moved <= most,
@@ -253,11 +261,15 @@ class Oracle:
         if self.dose is not None:
             self.dose.disturbed = True
 
+    def _dry(self) -> bool:
+        """Return True when the pump may hold itself to be empty."""
+        left = self.told_pl - (self.bench.moved_pl - self.told_at_pl)
+        return left <= self.cuts * QUANTUM_PL + self.stroke
+
     def _may_stop(self, status: Status) -> bool:
         bench, config = self.bench, self.config
         if status.stop_reason is StopReason.EMPTY_RESERVOIR:
-            left = self.told_pl - (bench.moved_pl - self.told_at_pl)
-            return left <= self.cuts * QUANTUM_PL + self.stroke
+            return self._dry() or self._ran_dry
         if status.stop_reason is StopReason.MOTOR_STALL:
             return any(off - on >= STALL_LIMIT_US - HOUR_US for on, off in self.holds)
         if status.stop_reason is StopReason.EOS:
