@@ -14,7 +14,7 @@ from hal.serial_board import entropy as random_numbers
 from hal.serial_board.clocks import SerialClock, SerialRtc, SerialWatchdog, reset_cause
 from hal.serial_board.entropy import HostEntropy, RandomBytes
 from hal.serial_board.flash import SerialFlash
-from hal.serial_board.link import LOST_US, ControllerLink
+from hal.serial_board.link import ATTACH_MAX_US, ControllerLink
 from hal.serial_board.motion import SerialEncoder, SerialMotor, SerialSupply
 from hal.serial_board.sensors import SerialBattery, SerialMagnet
 from hal.serial_board.sounder import SerialSounder
@@ -104,8 +104,11 @@ class SerialBoard:
             self.identity = board
             self._reset(board)
             self._exchange()
+            until_us = self._stream.now_us() + ATTACH_MAX_US
             while not (self.flash.mirrored and self._last and self._link.timing.measured):
-                self._link.wait(self._stream.now_us() + LOST_US)
+                if self._stream.now_us() >= until_us:
+                    self._link.fail("the board does not say what its flash holds")
+                self._link.wait(until_us)
                 self._exchange()
         except HalError:
             self._link.give_up()

@@ -1,8 +1,8 @@
 """The controller's end of the line: commands out, messages in, and loss noticed.
 
-The board counts as lost when it has answered no Tick for `LOST_US`, does not acknowledge, or says
-what cannot be understood. Then everything raises HalLost until it is attached again. Nothing but a
-fresh Tock counts as an answer: a board that is gone can be replayed, its Tocks cannot.
+The board counts as lost when it has answered no Tick, or reported nothing new, for `LOST_US`, does
+not acknowledge, or says what cannot be understood. Then everything raises HalLost until it is
+attached again. What a board once said can be replayed, but not its answers to new Ticks.
 """
 
 from collections import deque
@@ -24,6 +24,8 @@ LOST_US: Final = 900_000
 the alarm is in time."""
 ATTACH_REPEAT_US: Final = 100_000
 ATTACH_SENDS_MAX: Final = 24
+ATTACH_MAX_US: Final = 120_000_000
+"""Until all of the flash is read: twice what 576 KiB take at 115,200 baud."""
 COMMANDS_MAX: Final = 64
 """Commands that wait for the line; a controller gives a handful between two waits."""
 _READ_MAX: Final = 4096
@@ -43,6 +45,8 @@ class ControllerLink:
         self.sent = 0
         """Commands handed to the line since the attach."""
         self._unwritten = b""
+        self._told_us = 0
+        """When the last numbered message came."""
         self.lost = False
         """True from giving the board up until the owner has attached it again."""
 
@@ -59,7 +63,8 @@ class ControllerLink:
                 attached = self._answer(session)
                 if attached is not None:
                     self._link.restart()
-                    self.timing.reset(self._stream.now_us())
+                    self._told_us = self._stream.now_us()
+                    self.timing.reset(self._told_us)
                     return attached
         raise HalLost(f"no board answered in {ATTACH_SENDS_MAX} tries")
 
@@ -100,7 +105,7 @@ class ControllerLink:
 
     def wait(self, until_us: int) -> None:
         """Let stream time pass until bytes come, something is due, or `until_us`."""
-        until_us = min(until_us, self.timing.heard_us + LOST_US)
+        until_us = min(until_us, self._alive_us + LOST_US)
         if not self._unwritten:
             until_us = min(until_us, self.timing.due_us)
             if self._link.deadline_us is not None:
@@ -114,11 +119,12 @@ class ControllerLink:
         self._feed()
         while frame := self._link.take():
             if frame.type is FrameType.HAL_RSP:
+                self._told_us = self._stream.now_us()
                 yield self._decode(frame.payload)
             elif frame.type is FrameType.HAL_TIME:
                 self._tock(frame)
-        if self._stream.now_us() - self.timing.heard_us >= LOST_US:
-            self.fail(f"the board has not answered for {LOST_US // 1000} ms")
+        if self._stream.now_us() - self._alive_us >= LOST_US:
+            self.fail(f"the board was not heard for {LOST_US // 1000} ms")
 
     def write(self) -> None:
         """Write what is due. Raises HalLost."""
@@ -128,6 +134,11 @@ class ControllerLink:
         if not self._unwritten:
             self._unwritten = self._due()
         self._unwritten = self._unwritten[self._stream.write(self._unwritten) :]
+
+    @property
+    def _alive_us(self) -> int:
+        """When the board was last known to answer and to report."""
+        return min(self.timing.heard_us, self._told_us)
 
     def _due(self) -> bytes:
         now_us = self._stream.now_us()

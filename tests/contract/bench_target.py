@@ -14,9 +14,11 @@ from emulator.devices.plant import PlantSetup
 from emulator.profile import Profile
 from emulator.world import World
 from hal.board import Board
+from hal.errors import HalLost
 from hal.interfaces import ResetCause, TonePattern
 from hal.interrupts import NONE
 from hal.serial_board import SerialBoard
+from protocol.board_messages import REPORT_INTERVAL_US
 
 CORE: Final = frozenset({"motor", "encoder", "supply", "flash", "telemetry", "clock"})
 REST: Final = frozenset({"battery", "magnet", "sounder", "watchdog", "entropy"})
@@ -29,6 +31,8 @@ class Bench:
     board: Board
     tolerance_us: int
     """How far from its instant anything timed may be seen."""
+    settle_us = 0
+    """From a command, or a change outside, until what it led to can be read."""
 
     def host_write(self, data: bytes) -> None:
         """Send bytes over the telemetry link."""
@@ -62,7 +66,17 @@ class Bench:
         """Take the power away for a second."""
         raise NotImplementedError
 
+    def slept(self, for_us: int) -> bool:
+        """Let the controller sleep; say whether it slept that long, and was not reset."""
+        before_us = self.board.clock.now_us()
+        self.board.wait_for_interrupt(before_us + for_us)
+        return self.board.clock.now_us() >= before_us + for_us
+
     # The same for every board
+
+    def settle(self) -> None:
+        """Let what was done act, and be told."""
+        self.collect(self.settle_us)
 
     def wait(self, bits: int, within_us: int = 5_000_000) -> int:
         """Return when, on the board's clock, one of `bits` was raised; fail if none was."""
@@ -132,6 +146,7 @@ class SerialBench(EmulatedBench):
     """
 
     tolerance_us = 2 * DELAY_US
+    settle_us = REPORT_INTERVAL_US + 2 * DELAY_US
 
     def __init__(self) -> None:
         self._world = World(seed=1)
@@ -151,6 +166,14 @@ class SerialBench(EmulatedBench):
         super().power_cycle()
         self._attach()
 
+    def slept(self, for_us: int) -> bool:
+        """A board that ended the session falls silent: attach as a controller's main loop does."""
+        try:
+            return super().slept(for_us)
+        except HalLost:
+            self._attach()
+            return False
+
     def _attach(self) -> None:
         self._session += 1
         self.board.attach(self._session)
@@ -158,6 +181,6 @@ class SerialBench(EmulatedBench):
 
 TARGETS: Final[dict[str, tuple[Callable[[], Bench], frozenset[str]]]] = {
     "emulated": (EmulatedBench, SUITES),
-    "serial": (SerialBench, frozenset({"motor", "encoder", "supply", "flash", "telemetry"})),
+    "serial": (SerialBench, SUITES),
 }
 """Name of a target: how to make it, and the suites it takes part in."""

@@ -24,6 +24,7 @@ def test_use_lowers_the_voltage(bench: Bench) -> None:
     battery = bench.board.battery
     before = (battery.rest_mv().value, battery.loaded_mv().value)
     bench.drain(50)
+    bench.settle()
     assert battery.rest_mv().value < before[0]
     assert battery.loaded_mv().value < before[1]
 
@@ -50,6 +51,7 @@ def test_a_new_threshold_replaces_the_last(bench: Bench) -> None:
     battery = bench.board.battery
     battery.arm_low_voltage(battery.loaded_mv().value - 10)
     battery.arm_low_voltage(0)
+    bench.settle()
     bench.drain(50)
     assert not bench.collect(60_000_000) & LOW_VOLTAGE
 

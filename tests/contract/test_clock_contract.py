@@ -46,6 +46,7 @@ def test_the_wall_clock_runs_in_seconds(bench: Bench) -> None:
 def test_the_wall_clock_survives_resets_and_power_cuts(bench: Bench) -> None:
     rtc = bench.board.rtc
     rtc.set_s(86_400)
+    bench.settle()
     bench.warm_reset()
     bench.collect(500_000)
     bench.power_cycle()
