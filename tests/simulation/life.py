@@ -39,6 +39,8 @@ DONE_AS: Final = {
 """The log record that says when a transaction was done."""
 _COMMITTED: Final = (TxnState.DELIVERING, TxnState.DONE, TxnState.ENDED_EARLY)
 _SETTLED: Final = (TxnState.DONE, TxnState.ENDED_EARLY)
+REMEMBERED: Final = 64
+"""The pump may forget a transaction after so many more."""
 _SETTLE_US: Final = 2_000_000
 """A bolus that was cut short is settled when the stroke under way has ended."""
 
@@ -68,8 +70,8 @@ class Life:
         """What was done, for people."""
         self.wishes: list[Wish] = []
         """Every COMMIT ever sent."""
-        self.done: set[int] = set()
-        """Transactions that were committed, as far as the oracle knows."""
+        self.done: list[int] = []
+        """Transactions that were committed, in order."""
         self.boots = 1
         self.log: list[LogRecord] = []
         self._results: dict[int, TxnResult] = {}
@@ -122,7 +124,7 @@ class Life:
             return False
         if wish.commit.txn in self.done:
             return True
-        self.done.add(wish.commit.txn)
+        self.done.append(wish.commit.txn)
         if self.boots == wish.boots:
             at_us = self._done_at(wish)
             self.oracle.account(until_us=at_us)
@@ -224,6 +226,8 @@ class Life:
             txn = wish.commit.txn
             result: TxnResult = self.line.ask("QUERY", TxnRef(txn))
             before = self._results.get(txn)
+            if result.state is TxnState.UNKNOWN and txn in self.done[:-REMEMBERED]:
+                continue
             if before is not None:
                 now = replace(result, generation=before.generation)
                 must(now == before, f"{before} has become {result}")
