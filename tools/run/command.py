@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from tools.run.state import Saved, StateDir
 
 DEFAULT_PROFILE: Final = "rotor-40"
+DEFAULT_BAUD: Final = 115_200
 SEED_BITS: Final = 32
+EMULATOR_ONLY: Final = ("therapy", "speed", "state", "fill", "link", "port", "seed")
+"""Options that mean something only while the board is emulated here."""
 SEED_MAX: Final = 10**18 - 1
 """Keeps the serial number that is made from it within its field."""
 
@@ -36,14 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `itpump run`."""
     add = parser.add_argument
     add("--profile", metavar="P", help=f"pump model: a name or a file (default {DEFAULT_PROFILE})")
-    add("--port", default="pty", help="pty (default) or tcp://127.0.0.1:N; N = 0 picks one")
+    add("--port", help="pty (default) or tcp://127.0.0.1:N; N = 0 picks one")
     add("--link", metavar="PATH", help="stable symlink to the pty")
-    add("--speed", default="1", help="1 (default), a whole factor, max, or step: only by bench")
+    add("--speed", help="1 (default), a whole factor, max, or step: only by bench")
     add("--therapy", metavar="FILE", help="TOML file with a [therapy] to program at start")
     add("--fill", metavar="V", help='volume in the reservoir of a new pump, such as "40 mL"')
     add("--for", dest="duration", metavar="T", help='end after this pump time, such as "24h"')
     add("--state", metavar="DIR", help="keep the pump in this folder across restarts")
     add("--seed", type=int, metavar="N", help="random seed (default: drawn and printed)")
+    add("--board", metavar="PORT", help="no emulator: drive the board on this serial port or URL")
+    add("--baud", type=int, metavar="N", help=f"of the board's line (default {DEFAULT_BAUD})")
     add("--json", action="store_true", help="print JSON, one object a line")
 
 
@@ -56,11 +61,26 @@ def main(args: argparse.Namespace) -> int:
     from tools.toml_file import FileError
 
     try:
+        if args.board is not None:
+            return _on_board(args)
         with ExitStack() as stack:
             return _run(args, stack)
     except (BadRun, PortError, ProfileError, StateError, FileError, QuantityError) as error:
         print(f"itpump run: {error}", file=sys.stderr)
         return 2
+
+
+def _on_board(args: argparse.Namespace) -> int:
+    from emulator.profile import Profile
+    from tools.run import on_board
+
+    for option in EMULATOR_ONLY:
+        if getattr(args, option) is not None:
+            raise BadRun(f"--{option} is for the emulated pump; it makes no sense with --board")
+    args.baud = DEFAULT_BAUD if args.baud is None else args.baud
+    if args.baud < 1:
+        raise BadRun(f"--baud {args.baud}: give bits per second")
+    return on_board.main(args, Profile.load(args.profile or DEFAULT_PROFILE))
 
 
 def _run(args: argparse.Namespace, stack: ExitStack) -> int:
@@ -70,14 +90,16 @@ def _run(args: argparse.Namespace, stack: ExitStack) -> int:
     from tools.run.console import Console
     from tools.run.live import LiveRun
 
+    if args.baud is not None:
+        raise BadRun("--baud is for the line of --board")
     try:
-        speed = parse_speed(args.speed)
+        speed = parse_speed(args.speed or "1")
     except ValueError as error:
         raise BadRun(f"--speed: {error}") from None
     length_us = None if args.duration is None else duration_us(args.duration)
     state, saved = _opened_state(args.state, stack)
     pump = _pump(args, saved)
-    port = open_port(args.port, None if args.link is None else Path(args.link))
+    port = open_port(args.port or "pty", None if args.link is None else Path(args.link))
     live = LiveRun(
         pump,
         port,
