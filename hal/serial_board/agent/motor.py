@@ -1,0 +1,123 @@
+"""The metering motor: whole strokes of a stepper, paced by the clock, and the gate of its supply.
+
+Stroke k of a batch ends at start + k * interval. Its steps are due in the `DRIVE_US` before that,
+all but the last eighth, in which rotor and encoder come to rest. The loop calls `poll`, which makes
+one step when one is due: the loop that minds the dead-man is the one that moves the motor, and a
+loop that hangs moves nothing. Late steps are caught up, never closer than `STEP_MIN_US`. As long as
+the loop is away (a flash sector takes 50 ms, interrupts off) there is no step that the encoder
+could miss.
+"""
+
+import time
+
+import pins
+from machine import Pin
+
+_INTERVAL_MIN_US = 1_000
+_PULSE_US = 3
+"""Stepper drivers want 1 to 2 us."""
+
+
+class Supply:
+    """The gate of the motor's supply. After a reset of the chip a resistor keeps it open."""
+
+    def __init__(self):
+        self.gate = Pin(pins.SUPPLY, Pin.OUT, value=0)
+
+    def on(self):
+        """Give the motor power."""
+        self.gate.value(1)
+
+    def cut(self):
+        """Take the motor's power away at once."""
+        self.gate.value(0)
+
+    def enabled(self):
+        """Return 1 when the motor has power."""
+        return self.gate.value()
+
+
+class Motor:
+    """Runs one batch at a time. `ended` is set with its end, and is the caller's to clear."""
+
+    def __init__(self):
+        self._step = Pin(pins.STEP, Pin.OUT, value=0)
+        self._direction = Pin(pins.DIRECTION, Pin.OUT, value=pins.FORWARD)
+        self._off = Pin(pins.DRIVER_OFF, Pin.OUT, value=1)
+        self.halt()
+
+    def halt(self):
+        """Forget the batch where it stands; count from 0."""
+        self._off.value(1)
+        self.running = False
+        self.driving = False
+        self.ended = False
+        self.commanded = 0
+        self.due_us = None
+
+    def takes(self, strokes, interval_us):
+        """Return whether such a batch can begin now."""
+        fits = strokes == 1 or strokes * interval_us <= pins.LOOKAHEAD_US
+        return not self.running and strokes >= 1 and interval_us >= _INTERVAL_MIN_US and fits
+
+    def dispense(self, strokes, interval_us, now_us):
+        """Begin a batch that `takes` allows."""
+        self.running = True
+        self._left = strokes
+        self._interval_us = interval_us
+        self._drive_us = min(pins.DRIVE_US, interval_us // 2)
+        self._end_us = now_us + interval_us
+        self._next_stroke()
+
+    def stop(self):
+        """Begin no further stroke; the one under way is finished."""
+        if self.driving:
+            self._left = 1
+        elif self.running:
+            self._finish()
+
+    def poll(self, now_us):
+        """Make the step that is due, or end the stroke. `due_us` says when there is more to do."""
+        if not self.running or now_us < self.due_us:
+            return
+        if self._steps == pins.STEPS:
+            self._stroke_ended()
+            return
+        if not self.driving:
+            self.driving = True
+            self._off.value(0)
+        self._step.value(1)
+        time.sleep_us(_PULSE_US)
+        self._step.value(0)
+        self._steps += 1
+        self.due_us = max(self._at_us(), now_us + pins.STEP_MIN_US)
+
+    def _at_us(self):
+        """Return when the next step is due, or the end of the stroke after the last."""
+        if self._steps == pins.STEPS:
+            return self._end_us
+        step_us = self._drive_us * 7 // 8 * (self._steps + 1) // pins.STEPS
+        return self._end_us - self._drive_us + step_us
+
+    def _next_stroke(self):
+        self._steps = 0
+        self.due_us = self._at_us()
+
+    def _stroke_ended(self):
+        self.commanded += 1
+        self._left -= 1
+        self.driving = False
+        if self._left:
+            self._end_us += self._interval_us
+            self._next_stroke()
+            if self._drive_us < pins.DRIVE_US:
+                return  # the next step comes soon
+        else:
+            self._finish()
+        self._off.value(1)
+
+    def _finish(self):
+        self.running = False
+        self.ended = True
+        self.due_us = None
+        self._off.value(1)
