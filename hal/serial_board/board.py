@@ -116,6 +116,7 @@ class SerialBoard:
         self._link.lost = False
         self._pending = NONE
         self.clock.boot()
+        self._sampled(self._last)
 
     def wait_for_interrupt(self, deadline_us: int) -> int:
         """Let time pass until an interrupt or the deadline; see `hal.Board`. Raises HalLost."""
@@ -173,15 +174,19 @@ class SerialBoard:
     def _report(self, report: Report) -> int:
         self._believe(report)
         self._last = report
-        taken_us = self.clock.taken_us(report.board_us)
-        self.rtc.reported(report, taken_us)
+        self._sampled(report)
         self.motor.reported(report)
-        self.encoder.reported(report, taken_us)
         self.supply.reported(report)
-        self.battery.reported(report, taken_us)
-        self.magnet.reported(report, taken_us)
         self.telemetry.reported(report)
         return report.interrupts & _PASSED_ON | self.flash.reported(report)
+
+    def _sampled(self, report: Report) -> None:
+        """Take what is stamped with the clock; once more when the clock has begun again."""
+        taken_us = self.clock.taken_us(report.board_us)
+        self.rtc.reported(report, taken_us)
+        self.encoder.reported(report, taken_us)
+        self.battery.reported(report, taken_us)
+        self.magnet.reported(report, taken_us)
 
     def _believe(self, report: Report) -> None:
         """Give up a board whose counts cannot be: it is not the one that was attached."""

@@ -32,6 +32,12 @@ def test_the_sample_says_when_it_was_taken(bench: Bench) -> None:
     assert now_us - max(bench.tolerance_us, 1_000_000) <= taken_us <= now_us
 
 
+def test_a_sample_just_after_a_boot_is_not_from_the_future(bench: Bench) -> None:
+    bench.collect(1_000_000)
+    bench.warm_reset()
+    assert bench.board.encoder.moved().taken_us <= bench.board.clock.now_us()
+
+
 def test_what_is_driven_without_power_is_not_counted(bench: Bench) -> None:
     _dispense(bench, 3)
     assert bench.board.motor.strokes_commanded() == 3
