@@ -28,10 +28,11 @@ class WorldError(Exception):
 class Timer:
     """One thing that may happen at one instant. Made by `World.timer`."""
 
-    __slots__ = ("_callback", "_order", "_world", "at_us")
+    __slots__ = ("_callback", "_order", "_queue", "_world", "at_us")
 
     def __init__(self, world: "World", callback: Callable[[], None]) -> None:
         self._world = world
+        self._queue = world._queue
         self._callback = callback
         self._order = 0
         self.at_us: int | None = None
@@ -46,7 +47,7 @@ class Timer:
             world._drop_one()
         world._order = self._order = order = world._order + 1
         self.at_us = at_us
-        heappush(world._queue, (at_us, order, self))
+        heappush(self._queue, (at_us, order, self))
 
     def cancel(self) -> None:
         """Not be due at all. Idempotent."""
