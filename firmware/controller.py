@@ -137,6 +137,7 @@ class Firmware:
         if stored is not None:
             infusion.load(stored)
         else:
+            infusion.reservoir.forget(durable.accounted)
             infusion.judge_reservoir()
         if health is not Health.GOOD:
             self._alarms.raise_(Code.MEMORY_ERROR)

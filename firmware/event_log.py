@@ -21,6 +21,7 @@ from protocol.messages import LogRecord
 RECORD_BYTES: Final = 32
 CAPACITY: Final = LOG_BYTES // RECORD_BYTES
 _PER_SECTOR: Final = SECTOR // RECORD_BYTES
+_BLANK: Final = bytes([0xFF]) * RECORD_BYTES
 _U32: Final = 0xFFFFFFFF
 
 
@@ -53,22 +54,18 @@ class EventLog:
         return -(-self.next // _PER_SECTOR) * _PER_SECTOR - CAPACITY
 
     def recover(self) -> None:
-        """Find the end of the log. For use at boot; sets `boot_id` to the one that begins."""
-        newest = -1
-        for slot in range(0, CAPACITY, _PER_SECTOR):
-            record = self._at(slot)
-            if record is not None:
-                newest = max(newest, record.seq)
-        if newest < 0:
+        """Find the end of the log. For use at boot; sets `boot_id` to the one that begins.
+
+        A record that is torn or damaged hides none behind it, and its slot is not used again.
+        """
+        oldest = [self._first_whole(start) for start in range(0, CAPACITY, _PER_SECTOR)]
+        newest = max((record.seq for record in oldest if record is not None), default=None)
+        if newest is None:
             return
-        while (record := self._at((newest + 1) % CAPACITY)) and record.seq == newest + 1:
-            newest += 1
-        last = self._at(newest % CAPACITY)
-        assert last is not None
-        self.boot_id = last.boot_id + 1 & 0xFFFF
-        self.next = newest + 1
-        while self._torn(self.next):
-            self.next += 1
+        start = newest - newest % _PER_SECTOR
+        records = [record for seq in self._sector(start) if (record := self._at(seq))]
+        self.boot_id = records[-1].boot_id + 1 & 0xFFFF
+        self.next = 1 + max(seq for seq in self._sector(start) if not self._blank(seq))
 
     def append(self, code: Code, a: int = 0, b: int = 0) -> None:
         """Write a record stamped now; details above 32 bits are clipped."""
@@ -97,21 +94,30 @@ class EventLog:
     def _from(self, first: int) -> Iterator[LogRecord]:
         on_the_way = {record.seq: record for record in self._pending}
         for seq in range(first, self.next):
-            record = on_the_way.get(seq) or self._at(seq % CAPACITY)
+            record = on_the_way.get(seq) or self._at(seq)
             if record is not None and record.seq == seq:
                 yield record
 
     def _written(self, ok: bool) -> None:
         self._pending.popleft()
 
-    def _torn(self, seq: int) -> bool:
-        """A slot that is not blank though no record is there was cut short: step over it."""
-        if seq % _PER_SECTOR == 0:
-            return False
-        return self._queue.read(self._address(seq), RECORD_BYTES) != bytes([0xFF]) * RECORD_BYTES
+    def _sector(self, start: int) -> range:
+        return range(start, start + _PER_SECTOR)
 
-    def _at(self, slot: int) -> LogRecord | None:
-        data = self._queue.read(LOG_START + slot * RECORD_BYTES, RECORD_BYTES)
+    def _first_whole(self, start: int) -> LogRecord | None:
+        """Return the oldest whole record of the sector that begins at a slot, if it has one."""
+        for slot in self._sector(start):
+            record = self._at(slot)
+            if record is not None or self._blank(slot):
+                return record
+        return None
+
+    def _blank(self, seq: int) -> bool:
+        return self._queue.read(self._address(seq), RECORD_BYTES) == _BLANK
+
+    def _at(self, seq: int) -> LogRecord | None:
+        """Return the whole record in the slot of a number, whatever its own number is."""
+        data = self._queue.read(self._address(seq), RECORD_BYTES)
         body = data[:-4]
         if crc32c(body).to_bytes(4, "little") != data[-4:]:
             return None

@@ -82,6 +82,8 @@ class Journal:
         self.txns: OrderedDict[int, Txn] = OrderedDict()
         self.blank = True
         """True until a record is found or written: a pump fresh from the factory."""
+        self._newest = self.durable
+        """What the last record queued says."""
         self._sequence = 0
         self._half = 0
         self._slot = 0
@@ -131,14 +133,22 @@ class Journal:
             self._begin_other_half()
         self.blank = False
         self._sequence += 1
+        self._newest = durable
 
         def written(ok: bool) -> None:
             if ok or tries == 1:
                 done(ok)
             else:
-                self._append(durable, done, tries - 1)
+                self._again(durable, done, tries - 1)
 
         self._put(durable, 0, written)
+
+    def _again(self, durable: Durable, done: Callable[[bool], None], tries: int) -> None:
+        """Write a record that did not verify again; what is newer stays the newest."""
+        newest = self._newest
+        self._append(replace(newest, txn=durable.txn), done, tries)
+        if newest.txn != durable.txn:
+            self._append(newest, _ignore, _TRIES)
 
     def _put(self, durable: Durable, flags: int, done: Callable[[bool], None] | None) -> None:
         address = self._address(self._half, self._slot)

@@ -36,6 +36,10 @@ class Reservoir:
             self.low_pl = stored.therapy.low_reservoir_nl * 1000
             self.stability_days = stored.therapy.stability_days
 
+    def forget(self, accounted: int) -> None:
+        """No record says what was filled in: count from full, so as not to stop for want of one."""
+        self.fill_accounted = accounted
+
     def computed_pl(self, accounted: int) -> int:
         """Return the computed volume, never below 0."""
         return max(0, self.fill_pl - (accounted - self.fill_accounted) * self._stroke_pl)

@@ -55,3 +55,21 @@ def test_a_damaged_record_is_left_out_not_shown_wrong() -> None:
     nurse.board.flash.flip_bit(LOG_START + 3 * RECORD_BYTES + 20, 0)
     assert 3 not in [record.seq for record in nurse.log]
     assert len(nurse.log) == SECTOR // RECORD_BYTES + 4
+
+
+def test_damage_hides_no_record_behind_it_and_no_number_comes_twice() -> None:
+    nurse = Nurse()
+    log = nurse.pump.firmware._log
+    per_sector = SECTOR // RECORD_BYTES
+    for number in range(per_sector + 5):
+        log.append(Code.INTERROGATED, number)
+    nurse.run(0)
+    for damaged in (per_sector, per_sector + 3):
+        nurse.board.flash.flip_bit(LOG_START + damaged * RECORD_BYTES + 20, 0)
+    nurse.board.reset(ResetCause.COMMANDED)
+    nurse.run(0)
+    records = nurse.log
+    missing = {per_sector, per_sector + 3}
+    assert [one.seq for one in records] == [n for n in range(per_sector + 6) if n not in missing]
+    assert records[-1].code is Code.RESET
+    assert records[-1].boot_id == records[-2].boot_id + 1

@@ -328,3 +328,17 @@ def test_a_tripped_rate_guard_stops_the_pump_until_a_clinician_acts() -> None:
     nurse.resume()
     nurse.run(DAY_US)
     assert nurse.truth_delivered_nl > given_nl
+
+
+def test_a_lost_prescription_is_no_empty_reservoir_however_much_was_given_before() -> None:
+    nurse = programmed(24_000_000)
+    for _ in range(2):
+        nurse.run(DAY_US)
+        nurse.hello()
+        nurse.refill(40_000_000)
+    nurse.run(DAY_US)
+    lose_prescription(nurse)
+    before_nl = nurse.truth_delivered_nl
+    nurse.run(DAY_US)
+    assert nurse.status.mode is Mode.MINIMUM_RATE
+    assert abs(nurse.truth_delivered_nl - before_nl - 6_000) <= STROKE_NL
