@@ -38,12 +38,15 @@ class _Way:
         self._travelling: deque[tuple[int, bytes]] = deque()
         self._timer = world.timer(self._arrived)
         self.spoil: Spoil = bytes
+        self.stalled_us = 0
+        """Nothing written from now on arrives before this."""
 
     def write(self, data: bytes) -> None:
         """Send bytes on their way."""
         data = self.spoil(data)
         if data:
-            self._travelling.append((self._world.now_us + self._delay_us, data))
+            at_us = max(self._world.now_us + self._delay_us, self.stalled_us)
+            self._travelling.append((at_us, data))
             if self._timer.at_us is None:
                 self._timer.set(self._travelling[0][0])
 
@@ -106,6 +109,10 @@ class BoardLine:
         """Let these say what arrives of each write; without arguments the line is good again."""
         self._to_board.spoil = to_board
         self._to_host.spoil = to_host
+
+    def stall(self, for_us: int) -> None:
+        """Hold what is written from now on, both ways; it arrives in order when this is over."""
+        self._to_board.stalled_us = self._to_host.stalled_us = self._world.now_us + for_us
 
     def _board_receives(self, data: bytes) -> None:
         self._on_receive(data)

@@ -1,4 +1,8 @@
-"""A serial board attached to the agent of an emulated board, and the line between them."""
+"""A serial board attached to the agent of an emulated board, and the line between them.
+
+A line is spoiled by a function from the bytes written to the bytes that arrive. `edited` makes one
+of a function from frame to frame, for a line that lies.
+"""
 
 from collections.abc import Callable
 
@@ -13,6 +17,7 @@ from emulator.trace import Trace
 from emulator.world import World
 from hal.interrupts import NONE
 from hal.serial_board import SerialBoard
+from protocol.framing import Deframer, Frame, encode
 
 SECOND_US = 1_000_000
 
@@ -20,14 +25,19 @@ SECOND_US = 1_000_000
 class SerialRig:
     """`board` is what a controller sees, `emulated` the truth at the other end."""
 
-    def __init__(self, seed: int = 1, attach: bool = True) -> None:
+    def __init__(
+        self, seed: int = 1, attach: bool = True, guard: tuple[int, int] | None = None
+    ) -> None:
         self.world = World(seed)
         self.world.trace = self.trace = Trace(keep_max=1000)
         self.emulated = EmulatedBoard(self.world, PROFILE, setup())
         self.line = BoardLine(self.world)
         self.agent = BoardAgent(self.world, self.emulated, self.line)
         self.emulated.power_on()
-        self.board = SerialBoard(self.line)
+        chance = self.world.stream("entropy of the host").getrandbits
+        self.board = SerialBoard(
+            self.line, entropy=lambda length: chance(8 * length).to_bytes(length), guard=guard
+        )
         if attach:
             self.board.attach(1)
 
@@ -35,6 +45,11 @@ class SerialRig:
     def turned(self) -> int:
         """Strokes that the rotor has really made."""
         return self.emulated.motor.position() // STROKE
+
+    @property
+    def position(self) -> int:
+        """Where the rotor really is, microstrokes."""
+        return self.emulated.motor.position()
 
     def noise(self, ber_ppb: int) -> None:
         """Flip bits both ways."""
@@ -80,3 +95,14 @@ def lose(data: bytes) -> bytes:
 def twice(data: bytes) -> bytes:
     """Repeat every write."""
     return data + data
+
+
+def edited(change: Callable[[Frame], Frame | None]) -> Callable[[bytes], bytes]:
+    """Put each frame through `change`; None loses it."""
+    deframer = Deframer()
+
+    def spoil(data: bytes) -> bytes:
+        frames = map(change, deframer.feed(data, 0))
+        return b"".join(encode(frame) for frame in frames if frame is not None)
+
+    return spoil
