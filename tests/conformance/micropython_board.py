@@ -27,7 +27,7 @@ def agent_module(name: str) -> ModuleType:
     They lie flat, as on a Pico, so their folder is on the path for this import alone.
     """
     before = set(sys.modules)
-    sys.modules["micropython"] = SimpleNamespace(native=lambda function: function)  # type: ignore
+    sys.modules["micropython"] = SimpleNamespace(native=lambda function: function)
     sys.path.insert(0, str(AGENT))
     try:
         return importlib.import_module(name)

@@ -42,9 +42,7 @@ class UsbLine:
         """Send bytes; return how many were taken."""
         if not data or not self._ready(self._writable):
             return 0
-        part = data[:_USB_CHUNK]
-        self._out.write(part)
-        return len(part)
+        return self._out.write(data[:_USB_CHUNK]) or 0
 
     def wait(self, wait_ms):
         """Return when bytes have come, or after `wait_ms`."""
