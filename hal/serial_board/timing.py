@@ -73,10 +73,14 @@ class LineTiming:
         return Tick(now_us)
 
     def tock(self, message: Tock, now_us: int) -> None:
-        """Take the answer to a Tick, once. Raises RemoteError when the board's clock went back."""
+        """Take the answer to a Tick, once; not one that a later answer has overtaken.
+
+        Raises RemoteError when the board's clock went back.
+        """
         if message.host_us not in self._outstanding:
             return
-        self._outstanding.remove(message.host_us)
+        while self._outstanding.popleft() != message.host_us:
+            pass
         if message.board_us < self._board_us:
             raise RemoteError(f"the board's clock went from {self._board_us} to {message.board_us}")
         self._board_us = message.board_us
