@@ -27,6 +27,7 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "run": Command("tools.run.command", "start the emulator on a virtual serial port"),
     "board": Command("tools.board.command", "start the emulated board alone, for a controller"),
+    "hil": Command("tools.hil.command", "test whether a board conforms to the HAL"),
     "simulate": Command("tools.scenario.command", "run a scenario in virtual time"),
     "programmer": Command("tools.programmer.command", "talk to a pump as its clinician"),
     "bench": Command("tools.bench", "control a running emulator over its bench socket"),

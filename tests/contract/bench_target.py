@@ -5,6 +5,7 @@ an implementation, so a new board is one more factory in `TARGETS`.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 from emulator.board import EmulatedBoard
@@ -31,8 +32,12 @@ class Bench:
     board: Board
     tolerance_us: int
     """How far from its instant anything timed may be seen."""
+    early_us = 0
+    """How far before its instant it may be seen: two clocks differ."""
     settle_us = 0
     """From a command, or a change outside, until what it led to can be read."""
+    patience_us = 60_000_000
+    """How long to look out for what must not happen."""
 
     def host_write(self, data: bytes) -> None:
         """Send bytes over the telemetry link."""
@@ -96,7 +101,17 @@ class Bench:
 
     def near(self, actual_us: int, expected_us: int) -> bool:
         """Say whether an instant is the expected one, within the tolerance."""
-        return expected_us <= actual_us <= expected_us + self.tolerance_us
+        self.measured.append((expected_us, actual_us))
+        return expected_us - self.early_us <= actual_us <= expected_us + self.tolerance_us
+
+    @cached_property
+    def measured(self) -> list[tuple[int, int]]:
+        """Every instant that was asked for: expected, actual."""
+        return []
+
+    def moved(self) -> int:
+        """Strokes on the encoder, as last reported."""
+        return self.board.encoder.moved().value
 
 
 class EmulatedBench(Bench):

@@ -20,6 +20,7 @@ def test_load_lowers_the_voltage(bench: Bench) -> None:
     assert 0 < battery.loaded_mv().value <= battery.rest_mv().value
 
 
+@pytest.mark.needs("battery")
 def test_use_lowers_the_voltage(bench: Bench) -> None:
     battery = bench.board.battery
     before = (battery.rest_mv().value, battery.loaded_mv().value)
@@ -31,15 +32,16 @@ def test_use_lowers_the_voltage(bench: Bench) -> None:
 
 def test_a_voltage_above_the_threshold_is_silent(bench: Bench) -> None:
     bench.board.battery.arm_low_voltage(bench.board.battery.loaded_mv().value - 100)
-    assert not bench.collect(60_000_000) & LOW_VOLTAGE
+    assert not bench.collect(bench.patience_us) & LOW_VOLTAGE
 
 
+@pytest.mark.needs("battery")
 def test_falling_below_the_threshold_is_told_once(bench: Bench) -> None:
     bench.board.battery.arm_low_voltage(bench.board.battery.loaded_mv().value - 100)
     bench.drain(95)
     bench.wait(LOW_VOLTAGE)
     bench.drain(1)
-    assert not bench.collect(60_000_000) & LOW_VOLTAGE
+    assert not bench.collect(bench.patience_us) & LOW_VOLTAGE
 
 
 def test_a_voltage_at_the_threshold_is_told_at_once(bench: Bench) -> None:
@@ -47,13 +49,14 @@ def test_a_voltage_at_the_threshold_is_told_at_once(bench: Bench) -> None:
     bench.wait(LOW_VOLTAGE)
 
 
+@pytest.mark.needs("battery")
 def test_a_new_threshold_replaces_the_last(bench: Bench) -> None:
     battery = bench.board.battery
     battery.arm_low_voltage(battery.loaded_mv().value - 10)
     battery.arm_low_voltage(0)
     bench.settle()
     bench.drain(50)
-    assert not bench.collect(60_000_000) & LOW_VOLTAGE
+    assert not bench.collect(bench.patience_us) & LOW_VOLTAGE
 
 
 @pytest.mark.parametrize("threshold_mv", [-1, 65_536])

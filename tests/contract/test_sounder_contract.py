@@ -6,6 +6,7 @@ from bench_target import Bench
 from hal.interfaces import TonePattern
 
 SUITE = "sounder"
+pytestmark = pytest.mark.needs("ear")
 
 
 @pytest.mark.parametrize("pattern", TonePattern)

@@ -1,0 +1,98 @@
+"""Boards for the kit in this process, in virtual time, with every hand a bench can have."""
+
+from typing import ClassVar
+
+from emulator.board import EmulatedBoard
+from emulator.board_agent import BoardAgent
+from emulator.board_line import BoardLine
+from emulator.devices.motor import STROKE
+from emulator.devices.plant import PlantSetup
+from emulator.profile import Profile
+from emulator.world import World
+from hal.board import Board
+from hal.interfaces import ResetCause, TonePattern
+from hal.serial_board import SerialBoard
+from tools.hil.target import Hand, Target
+
+POWER_OFF_US = 1_000_000
+
+
+class EmulatedTarget(Target):
+    """The emulated board itself: what the kit must find nothing wrong with."""
+
+    hands: ClassVar[frozenset[Hand]] = frozenset(Hand) - {Hand.LINE}
+    real_time = False
+
+    def __init__(self, profile: Profile) -> None:
+        self.world = World(seed=1)
+        setup = PlantSetup(fill_pl=40 * 10**9)
+        self.board: Board = EmulatedBoard(self.world, profile, setup)
+        self.emulated: EmulatedBoard = self.board
+        self._begin()
+
+    def _begin(self) -> None:
+        self.emulated.power_on()
+
+    def now_us(self) -> int:
+        return self.world.now_us
+
+    def attach(self) -> None:
+        self.emulated.reset(ResetCause.COMMANDED)
+
+    def hang(self, for_us: int) -> None:
+        self.world.run_until(self.world.now_us + for_us)
+
+    def truth_strokes(self) -> int | None:
+        return self.emulated.motor.position() // STROKE
+
+    def power_cycle(self) -> None:
+        self.emulated.power_cut(POWER_OFF_US)
+        self.world.run_until(self.world.now_us + POWER_OFF_US)
+
+    def host_write(self, data: bytes) -> None:
+        self.emulated.link.host_write(data)
+
+    def host_read(self) -> bytes:
+        return self.emulated.link.host_read()
+
+    def near_field(self, present: bool) -> None:
+        self.emulated.link.near_field = present
+
+    def magnet(self, present: bool) -> None:
+        if present:
+            self.emulated.faults.inject("magnet_field", {})
+        else:
+            self.emulated.faults.clear("magnet_field")
+
+    def drain(self, percent: int) -> None:
+        self.emulated.faults.inject("battery.drain", {"percent": percent})
+
+    def heard(self) -> TonePattern | None:
+        return self.emulated.sounder.active
+
+
+class LineTarget(EmulatedTarget):
+    """The emulated board at the end of a line in memory."""
+
+    hands: ClassVar[frozenset[Hand]] = frozenset(Hand)
+
+    def _begin(self) -> None:
+        self.line = BoardLine(self.world)
+        BoardAgent(self.world, self.emulated, self.line)
+        self.emulated.power_on()
+        self._session = 0
+        self.board = self.serial = SerialBoard(self.line)
+
+    def attach(self) -> None:
+        self._session += 1
+        self.serial.attach(self._session)
+
+    def attach_guarded(self, hour: int, day: int) -> Board:
+        board = SerialBoard(self.line, guard=(hour, day))
+        self._session += 1
+        board.attach(self._session)
+        return board
+
+    def power_cycle(self) -> None:
+        super().power_cycle()
+        self.attach()
