@@ -19,6 +19,8 @@ from types import ModuleType, SimpleNamespace, TracebackType
 HERE = Path(__file__).parent
 AGENT = HERE.parent.parent / "hal" / "serial_board" / "agent"
 STUB = HERE / "micropython_stub"
+HEAP = "160K"
+"""Less than a Pico gives its programs, and here every word is twice as long."""
 
 
 def agent_module(name: str) -> ModuleType:
@@ -82,7 +84,7 @@ class MicroPythonBoard:
         assert command, "the test extra brings a micropython command"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [command, str(AGENT / "main.py")],
+                [command, "-X", f"heapsize={HEAP}", str(AGENT / "main.py")],
                 cwd=self.folder,
                 env={
                     **os.environ,

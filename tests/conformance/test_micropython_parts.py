@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_page import PAGE, rendered
 from micropython_board import AGENT, PINS, agent_module
 
 from emulator.rate_guard import RateGuard
@@ -19,7 +20,6 @@ from protocol.board_messages import BOARD_MESSAGES, BoardCause, Capability
 from protocol.crc import crc32c
 from protocol.framing import Flag, Frame, FrameType
 
-DOCS = Path(__file__).parents[2] / "docs"
 MESSAGES = agent_module("messages")
 FRAMES = agent_module("frames")
 COBS = agent_module("cobs")
@@ -306,6 +306,30 @@ def test_pins_are_used_once() -> None:
     assert len(set(numbers)) == len(numbers)
     assert all(getattr(PINS, name) == number for name, number, _, _ in PINS.PINS)
     assert PINS.STEPS % PINS.ENCODER_PULSES == 0
+
+
+def test_the_page_about_boards_has_the_tables_of_the_code() -> None:
+    page = PAGE.read_text()
+    assert page == rendered(page), "run python tests/conformance/board_page.py"
+
+
+def test_the_page_about_boards_has_the_figures_of_the_code() -> None:
+    page = PAGE.read_text()
+    for figure in (
+        f"After {board_messages.SILENCE_US // 1000} ms",
+        f"never longer than {PINS.LOOKAHEAD_US // 1_000_000} s",
+        f"stands still for {PINS.HARDWARE_WATCHDOG_MS // 1000} s",
+        f"At least {layout.END:,} bytes",
+        f"Report** every {board_messages.REPORT_INTERVAL_US // 1000} ms",
+        f"never more than {board_messages.TELEMETRY_WINDOW:,} that",
+        f"at most {board_link.WINDOW} unacknowledged",
+        f"acknowledged for {board_link.REPEAT_US // 1000} ms",
+        f"{board_link.SENDS_MAX} sends",
+        f"{PINS.ENCODER_PULSES} slots for each stroke",
+        f"folder `{PINS.FLASH_FOLDER}`",
+        f"(GP{PINS.MAINTENANCE})",
+    ):
+        assert figure in " ".join(page.split()), figure
 
 
 def test_the_agent_stays_within_its_dialect() -> None:
