@@ -9,12 +9,13 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from firmware.controller import Firmware
 from firmware.device import DeviceConfig, Identity
 from hal.errors import HalLost, HalMismatch
-from hal.serial_board import ByteStream, SerialBoard
+from hal.serial_board import SerialBoard
+from hal.serial_board.stream import Line
 from protocol.board_messages import Attached
 from protocol.messages import WALL_EPOCH, LogRecord
 
@@ -27,14 +28,6 @@ WALL_EARLIEST_S: Final = int(
 )
 """A wall clock that shows less was never set: it counts from some power-on."""
 SESSION_BITS: Final = 32
-
-
-class Line(ByteStream, Protocol):
-    """A byte stream that can be opened again after it was lost."""
-
-    def open(self) -> None:
-        """Open it. Raises HalLost."""
-        ...
 
 
 def rate_guard(config: DeviceConfig) -> tuple[int, int]:

@@ -10,7 +10,7 @@ bytes at the same instants: a run can be repeated exactly.
 from typing import Final
 
 from hal.errors import HalLost
-from hal.serial_board.stream import ByteStream
+from hal.serial_board.stream import Line
 from protocol import board_messages
 from protocol.board_messages import Grant, Reached
 from protocol.codec import Message
@@ -23,14 +23,21 @@ _READ_MAX: Final = 4096
 
 
 class LockstepStream:
-    """A `ByteStream` in the board's time, over one in the host's."""
+    """A `Line` in the board's time, over one in the host's."""
 
-    def __init__(self, port: ByteStream) -> None:
+    def __init__(self, port: Line) -> None:
         """Ask the board what time it is. Raises HalLost."""
         self._port = port
         self._now_us = 0
         self._deframer = Deframer()
         self._received = bytearray()
+        self._grant(0)
+
+    def open(self) -> None:
+        """Open the port again and ask what time it is. Raises HalLost."""
+        self._deframer = Deframer()
+        self._received.clear()
+        self._port.open()
         self._grant(0)
 
     def now_us(self) -> int:

@@ -27,3 +27,11 @@ class ByteStream(Protocol):
         After a `write` that took only a part, also until there is room again.
         """
         ...
+
+
+class Line(ByteStream, Protocol):
+    """A byte stream that can be opened again after it was lost."""
+
+    def open(self) -> None:
+        """Open it. Raises HalLost."""
+        ...

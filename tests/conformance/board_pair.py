@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import secrets
 import select
 import subprocess
 import threading
@@ -99,7 +100,11 @@ class Process:
             )
         assert self.process.stdout is not None
         self._stdout = self.process.stdout.fileno()
-        self.ready = self.line()
+        try:
+            self.ready = self.line()
+        except BaseException:
+            self.kill()
+            raise
 
     def line(self) -> dict[str, Any]:
         """Return the next line of output; fails the test when none comes in time."""
@@ -180,10 +185,12 @@ class Board(Process):
 
 
 @contextmanager
-def clinician(transport: Transport, port: str) -> Iterator[Client]:
+def clinician(
+    transport: Transport, port: str, random_bits: Callable[[int], int] = secrets.randbits
+) -> Iterator[Client]:
     """Open a clinician's session."""
     try:
-        client = Client(transport, port=port)
+        client = Client(transport, port=port, random_bits=random_bits)
         client.open()
         yield client
         client.close()

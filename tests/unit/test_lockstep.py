@@ -29,7 +29,10 @@ class Wire:
         self.host_us = 0
         self._ready: Callable[[], None] = lambda: None
 
-    # hal.serial_board.ByteStream
+    # hal.serial_board.stream.Line
+
+    def open(self) -> None:
+        self.to_host = b""
 
     def now_us(self) -> int:
         return self.host_us
@@ -144,6 +147,16 @@ def test_other_messages_about_time_and_damage_pass_or_go_but_never_answer() -> N
     rig.line.board_write(b"\x00noise\x00" + TOCK)
     stream.wait(10_000)
     assert stream.read(1000) == TOCK
+
+
+def test_a_line_opened_again_begins_with_nothing_received() -> None:
+    rig = Rig()
+    stream = LockstepStream(rig.wire)
+    stream.write(HELLO)
+    stream.wait(10_000)
+    stream.open()
+    assert stream.read(1000) == b""
+    assert stream.now_us() == 30
 
 
 def test_a_board_that_does_not_answer_is_lost() -> None:
