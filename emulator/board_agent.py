@@ -98,7 +98,7 @@ class BoardAgent:
         self._session: int | None = None
         self._heard = False
         self._guard = RateGuard()
-        self._cause = BoardCause.POWER_ON
+        self._cause = BoardCause.COMMANDED  # unless the first boot is a power-on
         self._execute: dict[type[Message], tuple[Callable[[Any], None], int]] = {
             Dispense: (self._dispense, MOTOR_DONE),
             StopMotor: (lambda _: board.motor.stop(), NONE),
@@ -125,10 +125,10 @@ class BoardAgent:
         self._link.shut()
         for timer in (self._timer, self._dead_man, self._watchdog):
             timer.cancel()
-        self._cause = _CAUSES.get(self._board.watchdog.reset_cause(), BoardCause.COMMANDED)
+        self._over(BoardCause.COMMANDED)
+        self._cause = _CAUSES.get(self._board.watchdog.reset_cause(), self._cause)
         if self._cause is BoardCause.POWER_ON:
             self._guard = RateGuard()
-        self._session = None
         self._heard = False
         """The controller has been heard since its Attach."""
         self._tick_us = -1
@@ -219,12 +219,8 @@ class BoardAgent:
         self._link.send_once(FrameType.HELLO_RSP, codec.encode(answer))
 
     def _take_over(self, session: int) -> None:
-        """Reset the board and begin a session. A cause that nobody has heard of yet stays."""
-        cause = self._cause
-        if self._session is not None and self._heard:
-            cause = BoardCause.COMMANDED
+        """Reset the board and begin a session."""
         self._board.reset(ResetCause.COMMANDED)
-        self._cause = cause
         self._session = session
         self._link.restart()
         self._report_us = self._world.now_us
@@ -234,16 +230,20 @@ class BoardAgent:
         """End the session: no further stroke, and no power once the one under way is finished."""
         if self._session is None or not self._board.powered:
             return
-        if self._heard:
-            self._cause = cause
         self._world.record("agent", "SESSION_END", cause=cause.name)
-        self._session = None
+        self._over(cause)
         self._link.shut()
         for timer in (self._timer, self._dead_man, self._watchdog):
             timer.cancel()
         self._board.motor.stop()
         if not self._board.motor.running:
             self._board.supply.cut()
+
+    def _over(self, cause: BoardCause) -> None:
+        """The session has ended. If it was heard of nothing but Attach, the cause stays."""
+        if self._session is not None and self._heard:
+            self._cause = cause
+        self._session = None
 
     def _hear(self) -> None:
         """The controller lives."""

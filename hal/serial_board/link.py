@@ -59,6 +59,7 @@ class ControllerLink:
             until_us = self._stream.now_us() + ATTACH_REPEAT_US
             while self._stream.now_us() < until_us:
                 self._stream.wait(until_us)
+                self.write()  # what a full port did not take
                 self._feed()
                 attached = self._answer(session)
                 if attached is not None:

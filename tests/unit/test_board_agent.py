@@ -1,30 +1,37 @@
 """The agent on its board, spoken to frame by frame: what it does once, and what it refuses."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 from rig import PROFILE, setup
 
 from emulator.board import EmulatedBoard
 from emulator.board_agent import AGENT, LOOKAHEAD_US, BoardAgent
-from emulator.board_line import BoardLine
+from emulator.board_line import DELAY_US, BoardLine
 from emulator.devices.motor import STROKE
 from emulator.trace import Trace
 from emulator.world import World
-from hal.interrupts import FLASH_FAILED, MOTOR_DONE
+from hal.interfaces import TonePattern
+from hal.interrupts import FLASH_FAILED, LOW_VOLTAGE, MOTOR_DONE
 from protocol import board_messages, codec
 from protocol.board_link import BoardLink
 from protocol.board_messages import (
     DICTIONARY_ID,
     NO_GUARD,
     TICK_INTERVAL_US,
+    ArmLowVoltage,
+    ArmWatchdog,
     Attach,
     Attached,
     BoardCause,
     Dispense,
     FlashErase,
     FlashProgram,
+    LowerGuard,
     Report,
+    SetWallClock,
+    Sound,
     StopMotor,
     SwitchSupply,
     Tick,
@@ -34,13 +41,14 @@ from protocol.codec import Message
 from protocol.framing import FrameType
 
 INTERVAL_US = 100_000
+SECOND_US = 1_000_000
 
 
 class Controller:
     """The simplest other end: it writes messages, keeps the reports, and lives while it runs."""
 
-    def __init__(self) -> None:
-        self.world = World(1)
+    def __init__(self, seed: int = 1) -> None:
+        self.world = World(seed)
         self.world.trace = self.trace = Trace(keep_max=100)
         self.board = EmulatedBoard(self.world, PROFILE, setup())
         self.line = BoardLine(self.world)
@@ -53,9 +61,9 @@ class Controller:
         self.tick_us: int | None = None
         """When the next Tick is due; None sends none."""
 
-    def attach(self, session: int) -> None:
+    def attach(self, session: int, dictionary: int = DICTIONARY_ID) -> None:
         self.tick_us = self.world.now_us
-        self.link.send_once(FrameType.HELLO, codec.encode(Attach(session, DICTIONARY_ID)))
+        self.link.send_once(FrameType.HELLO, codec.encode(Attach(session, dictionary)))
         self.run(10_000)
 
     def send(self, *messages: Message) -> None:
@@ -140,6 +148,28 @@ def test_attaching_tells_what_the_board_is(controller: Controller) -> None:
     )
 
 
+def test_a_board_has_one_id_for_its_life_and_another_has_another() -> None:
+    ids = []
+    for seed in (1, 1, 2):
+        controller = Controller(seed)
+        controller.attach(1)
+        ids.append(controller.attached[0].board_id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_controller_of_another_dictionary_is_answered_and_takes_nothing(
+    controller: Controller,
+) -> None:
+    controller.send(SwitchSupply(1), Dispense(1, 5, INTERVAL_US))
+    controller.run(250_000)
+    boots = controller.boots
+    controller.attach(2, dictionary=DICTIONARY_ID ^ 1)
+    assert controller.attached[-1].session == 2
+    assert controller.attached[-1].dictionary == DICTIONARY_ID
+    assert controller.boots == boots
+    assert controller.board.motor.running
+
+
 def test_the_same_session_again_resets_nothing(controller: Controller) -> None:
     controller.send(SwitchSupply(1), Dispense(1, 5, INTERVAL_US))
     controller.run(250_000)
@@ -210,6 +240,101 @@ def test_it_reports_20_times_a_second_without_being_asked(controller: Controller
     assert len(reports) == 20
     gaps = {b.board_us - a.board_us for a, b in itertools.pairwise(reports)}
     assert gaps == {50_000}
+
+
+def test_a_report_says_how_things_are(controller: Controller) -> None:
+    board = controller.board
+    controller.send(SetWallClock(86_400), SwitchSupply(1), Dispense(1, 4, INTERVAL_US))
+    board.faults.inject("battery.drain", {"percent": 40})
+    board.link.near_field = False
+    controller.run(SECOND_US)
+    report = controller.reports[-1]
+    assert (report.commanded, report.moved, report.supply_enabled) == (4, 4, 1)
+    assert (report.rest_mv, report.loaded_mv) == (
+        board.battery.rest_mv().value,
+        board.battery.loaded_mv().value,
+    )
+    assert (report.wall_s, report.battery_present) == (86_400, 1)
+    assert (report.field_present, report.magnet) == (0, 0)
+    board.faults.inject("magnet_field", {})
+    controller.run(SECOND_US)
+    assert (controller.reports[-1].magnet, controller.reports[-1].wall_s) == (1, 86_401)
+
+
+def test_a_wall_clock_past_its_end_stands_still(controller: Controller) -> None:
+    controller.send(SetWallClock(2**32 - 1))
+    controller.run(3 * SECOND_US)
+    assert controller.reports[-1].wall_s == 2**32 - 1
+
+
+def test_a_low_voltage_is_told_when_it_was_asked_for(controller: Controller) -> None:
+    threshold_mv = controller.board.battery.loaded_mv().value - 50
+    controller.send(ArmLowVoltage(threshold_mv))
+    assert not controller.run() & LOW_VOLTAGE
+    controller.board.faults.inject("battery.drain", {"percent": 95})
+    assert controller.run() & LOW_VOLTAGE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sounds"),
+    [(1, TonePattern.CRITICAL), (2, TonePattern.NON_CRITICAL), (0, None), (77, None)],
+)
+def test_it_plays_the_patterns_there_are(
+    controller: Controller, pattern: int, sounds: TonePattern | None
+) -> None:
+    controller.send(Sound(2), Sound(pattern))
+    controller.run(10_000)
+    assert controller.board.sounder.active is sounds
+
+
+def test_a_tick_is_answered_at_once_with_both_clocks(controller: Controller) -> None:
+    controller.run(SECOND_US)
+    origin_us = controller.board.clock.boot_us
+    assert len(controller.tocks) == 10 + 1  # and that of the attach
+    for tock in controller.tocks:
+        assert origin_us + tock.board_us == tock.host_us + DELAY_US
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x11", b"\x11\x01", b"\x0f\x00\x00\x00\x00", b"\xff"])
+def test_a_time_frame_it_does_not_know_is_nothing(controller: Controller, payload: bytes) -> None:
+    tocks = len(controller.tocks)
+    controller.link.send_once(FrameType.HAL_TIME, payload)
+    controller.tick_us = None
+    controller.run(10_000)
+    assert len(controller.tocks) == tocks
+    assert len(controller.reports) > 0
+    first = len(controller.reports)
+    controller.run(100_000)
+    assert len(controller.reports) > first
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        (lambda controller: controller.link.send(b"\xff"), BoardCause.LINE),
+        (lambda controller: controller.send(ArmWatchdog(0)), BoardCause.WATCHDOG),
+        (lambda controller: setattr(controller, "tick_us", None), BoardCause.SILENCE),
+        (
+            lambda controller: controller.send(LowerGuard(3, 100), Dispense(9, 4, INTERVAL_US)),
+            BoardCause.RATE_GUARD,
+        ),
+        (lambda controller: controller.board.power_cut(1), BoardCause.POWER_ON),
+        (lambda controller: None, BoardCause.COMMANDED),
+    ],
+    ids=lambda value: value.name if isinstance(value, BoardCause) else "",
+)
+def test_the_next_attach_is_told_why_the_session_ended(
+    controller: Controller, how: Callable[[Controller], None], cause: BoardCause
+) -> None:
+    controller.run(SECOND_US)
+    how(controller)
+    controller.run(1_200_000)
+    controller.attach(2)
+    assert controller.attached[-1].cause is cause
+    controller.attach(2)
+    assert controller.attached[-1].cause is cause
+    controller.attach(3)
+    assert controller.attached[-1].cause is BoardCause.COMMANDED
 
 
 def test_it_counts_what_it_has_executed(controller: Controller) -> None:
