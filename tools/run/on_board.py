@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from emulator.profile import Profile
-from hal.errors import HalError
+from hal.errors import HalError, HalUsageError
 from hal.serial_board.port import SerialPort
 from tools.quantity import duration_us
 from tools.run.console import Console
@@ -14,6 +14,7 @@ from tools.run.live import ended_by_signals, host_us
 from tools.run.report import Report, said_by
 from tools.serial_pump import SerialPump
 
+EXIT_BAD_INPUT: Final = 2
 EXIT_NO_BOARD: Final = 4
 """As the programmer's exit code for no link."""
 
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace, profile: Profile) -> int:
             _run(args, profile, length_us)
     except HalError as error:
         print(f"itpump run: {error}", file=sys.stderr)
-        return EXIT_NO_BOARD
+        return EXIT_BAD_INPUT if isinstance(error, HalUsageError) else EXIT_NO_BOARD
     return 0
 
 
