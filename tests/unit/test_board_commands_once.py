@@ -11,7 +11,9 @@ from typing import Final
 import pytest
 from serial_rig import SECOND_US, SerialRig
 
+from hal.errors import HalLost
 from hal.interrupts import MOTOR_DONE
+from protocol.board_messages import REPORT_INTERVAL_US, SILENCE_US
 from protocol.framing import DELIMITER, Deframer, FrameType
 
 INTERVAL_US: Final = 20_000
@@ -116,8 +118,8 @@ def test_a_line_that_repeats_and_reorders_both_ways_adds_nothing(seed: int) -> N
     assert rig.turned == rig.board.encoder.moved().value == 10 * sum(BATCHES)
 
 
-def test_the_frames_of_a_session_before_move_no_stroke_in_this_one() -> None:
-    """The line has no secret, so they may cost the session; its strokes they do not add to."""
+def test_frames_of_an_earlier_session_cost_this_one_and_are_stopped_with_it() -> None:
+    """The line has no secret: what fits the numbers is acted on. The counts give it away."""
     rig = SerialRig()
     heard: list[bytes] = []
 
@@ -126,13 +128,15 @@ def test_the_frames_of_a_session_before_move_no_stroke_in_this_one() -> None:
         return data
 
     rig.line.spoil(to_board=listen)
-    _run(rig)
-    turned = rig.turned
+    rig.board.supply.enable()
+    rig.board.motor.dispense(10, 200_000)
+    rig.wait(MOTOR_DONE)
     rig.line.spoil()
     rig.board.attach(2)
-    rig.board.supply.enable()
-    rig.run(100_000)
     for data in heard:
         rig.line.write(data)
+    with pytest.raises(HalLost):
+        rig.run(SECOND_US)
     rig.world.run_until(rig.world.now_us + 10 * SECOND_US)
-    assert rig.turned == turned
+    assert not rig.emulated.supply.enabled
+    assert rig.turned <= 10 + (REPORT_INTERVAL_US + SILENCE_US) // 200_000 + 1
