@@ -289,7 +289,8 @@ def test_a_bad_head_is_one_line(text: str, message: str) -> None:
         ('at = "1d"\ndo = "power_cut"', 's.toml:4: key "for" is missing'),
         (
             'at = "1d"\ndo = "reset"\ncause = "lightning"',
-            's.toml:7: cause: "lightning": not one of power_on, watchdog, low_voltage, commanded, link_lost, rate_guard',
+            's.toml:7: cause: "lightning": not one of power_on, watchdog, low_voltage, commanded, '
+            "link_lost, rate_guard",
         ),
     ],
 )  # fmt: skip
