@@ -174,3 +174,19 @@ def test_a_basal_that_paused_for_the_bolus_goes_on_when_that_was_cut_short() -> 
     turned = nurse.turned
     nurse.run(200 * SECOND_US)
     assert abs(nurse.turned - turned - 20) <= 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_controllers_that_hang_or_die_at_any_instant_leave_the_account_exact(seed: int) -> None:
+    """25 times each: for less than the dead-man's time or for more."""
+    nurse = programmed(FAST, seed)
+    chance = nurse.world.stream("instants").getrandbits
+    for _ in range(25):
+        nurse.run(chance(22))
+        nurse.freeze(chance(20) * 2)
+        if chance(1):
+            nurse.pump.attach()  # type: ignore[attr-defined]
+        nurse.run(3 * SECOND_US)
+        assert nurse.turned - accounted(nurse) in (0, 1)  # one may have ended since the last report
+    nurse.channel = 0
+    assert same_account(nurse)
