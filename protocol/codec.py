@@ -8,7 +8,7 @@ A message is a dataclass whose fields say how they lie on the wire:
         concentration_pg_ml: int = wire("Q", unit="pg/mL", doc="...")
 
 Integers are little-endian `struct` formats. TEXT and BLOB are a length byte and that many bytes
-(text: UTF-8). A nested message lies in place; a list of them is a count byte and its items.
+(text: UTF-8), LONG the same with a length of two bytes. A nested message lies in place; a list of them is a count byte and its items.
 Decoding is total: whatever is not exactly one valid message raises RemoteError.
 """
 
@@ -23,6 +23,7 @@ from protocol.errors import LocalError, RemoteError
 
 TEXT: Final = "text"
 BLOB: Final = "blob"
+LONG: Final = "long"
 STRUCT: Final = "struct"
 LIST: Final = "list"
 _METADATA: Final = "wire"
@@ -48,18 +49,23 @@ def wire(
     values: type[enum.IntEnum] | None = None,
     item: type[Any] | None = None,
     maximum: int = 255,
+    default: Any = dataclasses.MISSING,
 ) -> Any:
     """Declare a dataclass field with its place in the table.
 
     Args:
-        kind: a `struct` integer format (B H I Q b h i q), or TEXT, BLOB, STRUCT, LIST.
+        kind: a `struct` integer format (B H I Q b h i q), or TEXT, BLOB, LONG, STRUCT, LIST.
         unit: unit of the number, for people and for the specification.
         doc: one line that says what it means.
         values: the enum an integer must be a member of.
         item: the message class of a STRUCT or of the items of a LIST.
-        maximum: bytes of a TEXT or BLOB, items of a LIST; at most 255.
+        maximum: bytes of a TEXT, BLOB or LONG, items of a LIST; at most 255, of a LONG 65,535.
+        default: for those who make the message; on the wire every field is there.
     """
-    return dataclasses.field(metadata={_METADATA: Wire(kind, unit, doc, values, item, maximum)})
+    place = {_METADATA: Wire(kind, unit, doc, values, item, maximum)}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=place)
+    return dataclasses.field(metadata=place, default=default)
 
 
 class Message:
@@ -137,7 +143,7 @@ def _compile(message: type[Message]) -> tuple[list[_Writer], list[_Reader]]:
             run.clear()
 
     for name, spec in fields(message):
-        if spec.kind in (TEXT, BLOB, STRUCT, LIST):
+        if spec.kind in _VARIABLE:
             flush()
             writers.append(_VARIABLE[spec.kind][0](name, spec))
             readers.append(_VARIABLE[spec.kind][1](name, spec))
@@ -194,22 +200,31 @@ class _Members(dict[int, enum.IntEnum]):
 
 
 def _bytes_writer(name: str, spec: Wire) -> _Writer:
+    length_bytes = _length_bytes(spec)
+
     def write(message: Any) -> bytes:
         value = getattr(message, name)
         data: bytes = value.encode() if spec.kind == TEXT else value
         if len(data) > spec.maximum:
             raise LocalError(f"{name}: {len(data)} bytes, at most {spec.maximum} fit")
-        return bytes([len(data)]) + data
+        return len(data).to_bytes(length_bytes, "little") + data
 
     return write
 
 
+def _length_bytes(spec: Wire) -> int:
+    return 2 if spec.kind == LONG else 1
+
+
 def _bytes_reader(name: str, spec: Wire) -> _Reader:
+    length_bytes = _length_bytes(spec)
+
     def read(data: bytes, offset: int, values: list[Any]) -> int:
-        end = offset + 1 + data[offset]
-        if end - offset - 1 > spec.maximum or end > len(data):
-            raise ValueError(f"{name}: length {end - offset - 1}")
-        part = data[offset + 1 : end]
+        start = offset + length_bytes
+        end = start + int.from_bytes(data[offset:start], "little")
+        if end - start > spec.maximum or not start <= end <= len(data):
+            raise ValueError(f"{name}: length {end - start}")
+        part = data[start:end]
         values.append(part.decode() if spec.kind == TEXT else part)
         return end
 
@@ -273,6 +288,7 @@ _VARIABLE: Final[
 ] = {
     TEXT: (_bytes_writer, _bytes_reader),
     BLOB: (_bytes_writer, _bytes_reader),
+    LONG: (_bytes_writer, _bytes_reader),
     STRUCT: (_struct_writer, _struct_reader),
     LIST: (_list_writer, _list_reader),
 }

@@ -35,6 +35,8 @@ class Code(enum.IntEnum):
     STALL_RECOVERED = 73
     REFILLED = 74
     INTERROGATED = 75
+    CLOCK_SET = 76
+    SCHEDULED_CHANGE = 77
     ALARM_RAISED = 78
     ALARM_ACKNOWLEDGED = 79
     ALARM_CLEARED = 80
@@ -53,6 +55,8 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.BOLUS_REFUSED: ("error code", "opcode"),
     Code.STOPPED: ("StopReason", ""),
     Code.STALL: ("strokes commanded but not seen", ""),
+    Code.CLOCK_SET: ("wall clock after, s", "wall clock before, s"),
+    Code.SCHEDULED_CHANGE: ("generation that takes over", ""),
     Code.REFILLED: ("volume injected, nL", ""),
     Code.ALARM_RAISED: ("alarm: code of this table", ""),
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
@@ -84,6 +88,10 @@ class ProgramKind(enum.IntEnum):
     STOPPED = 0
     MINIMUM_RATE = 1
     SIMPLE_CONTINUOUS = 2
+    FLEX = 3
+    """Rates by time of day, in groups of weekdays."""
+    PERIODIC = 4
+    """A bolus every so often, over a background rate."""
 
 
 class BolusKind(enum.IntEnum):
@@ -91,6 +99,25 @@ class BolusKind(enum.IntEnum):
 
     NONE = 0
     SINGLE = 1
+    PATIENT = 2
+    """What the prescription grants the patient."""
+    LOADING = 3
+    """At the start of a therapy (trial, PCA)."""
+    PRIME = 4
+    """Fills pump tubing and catheter."""
+    PRIME_CATHETER = 5
+    """Fills the catheter alone: the tubing holds drug already."""
+    BRIDGE = 6
+    """Delivers what the path still holds of the old concentration, then the program starts."""
+    PERIODIC = 7
+    """One of the periodic program."""
+
+
+class LockoutFrom(enum.IntEnum):
+    """Where a patient's lockout begins to count."""
+
+    START = 0
+    END = 1
 
 
 class BolusBasal(enum.IntEnum):
@@ -153,6 +180,7 @@ class TxnOp(enum.IntEnum):
     RESUME = 3
     REFILL = 4
     CLEAR_ALARM = 5
+    SET_CLOCK = 6
 
 
 class TxnState(enum.IntEnum):

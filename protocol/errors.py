@@ -85,3 +85,10 @@ class LimitId(enum.IntEnum):
     RESERVOIR_NL = 4
     LOW_RESERVOIR_NL = 5
     BOLUS_DURATION_S = 6
+    SCHEDULE_MIN = 7
+    SCHEDULE_STEPS = 8
+    PERIODIC_S = 9
+    WINDOW_NL = 10
+    PATH_NL = 11
+    DOSE_PER_DAY_PG = 12
+    DATE_S = 13

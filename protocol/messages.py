@@ -6,12 +6,13 @@ from both.
 
 from typing import Final
 
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, message, wire
+from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, message, wire
 from protocol.codes import (
     BolusBasal,
     BolusKind,
     Code,
     EmergencyAction,
+    LockoutFrom,
     Mode,
     ProgramKind,
     RateBasis,
@@ -27,6 +28,8 @@ MAX_PAYLOAD: Final = 480
 """Longest frame payload: keeps E within the 5,243 data bits where CRC-32C has distance 6."""
 FILL_NOT_TOLD: Final = 0xFFFFFFFF
 """`ProgramParameters.fill_nl` when the volume in the reservoir stays as computed."""
+PARAMETERS_MAX: Final = 400
+"""What a Preview of the longest payload has room for."""
 WALL_EPOCH: Final = "2000-01-01T00:00:00"
 """Wall-clock seconds (`*_wall_s`) count from here, pump local time; 0 means absent."""
 
@@ -86,12 +89,57 @@ class Rate(Message):
 
 
 @message
+class FlexStep(Message):
+    """One step of a flex program: from this minute of these days on, until the next step."""
+
+    days: int = wire("B", doc="bits of the weekdays: Monday 1, Tuesday 2 ... Sunday 64")
+    from_min: int = wire("H", unit="min", doc="minute of the day, 0..1439")
+    amount: int = wire("Q", unit="pL or pg", doc="rate, counted as the therapy's `rate` says")
+
+
+@message
+class Periodic(Message):
+    """The boluses of a periodic program; its background is the therapy's `rate`."""
+
+    basis: RateBasis = wire("B", values=RateBasis, doc="whether amount counts volume or mass")
+    amount: int = wire("Q", unit="pL or pg", doc="each bolus; 0: none")
+    over_s: int = wire("I", unit="s", doc="time to give each over")
+    every_s: int = wire("I", unit="s", doc="from the start of one to the start of the next")
+    first_min: int = wire("H", unit="min", doc="minute of the day of the first; 65535: at once")
+
+
+@message
+class PatientBolus(Message):
+    """What the patient may give himself. Amount 0: nothing."""
+
+    basis: RateBasis = wire("B", values=RateBasis, doc="whether amount counts volume or mass")
+    amount: int = wire("Q", unit="pL or pg", doc="each bolus; mass is the primary drug's")
+    over_s: int = wire("I", unit="s", doc="time to give each over; 0: as fast as allowed")
+    lockout_s: int = wire("I", unit="s", doc="time until the next one may begin")
+    lockout_from: LockoutFrom = wire("B", values=LockoutFrom, doc="where the lockout begins")
+    max_per_24h: int = wire("B", doc="boluses in any 24 h; 0: no such limit")
+
+
+AT_ONCE: Final = 0xFFFF
+"""`Periodic.first_min`: the first bolus begins with the program."""
+NO_PERIODIC: Final = Periodic(RateBasis.VOLUME_PL, 0, 0, 0, AT_ONCE)
+NO_PATIENT_BOLUS: Final = PatientBolus(RateBasis.VOLUME_PL, 0, 0, 0, LockoutFrom.START, 0)
+FLEX_STEPS_MAX: Final = 13
+"""Steps of a flex program, all day groups together."""
+
+
+@message
 class Therapy(Message):
     """The prescription: everything the clinician decides."""
 
     drugs: tuple[Drug, ...] = wire(LIST, item=Drug, maximum=5, doc="1..5 drugs, primary first")
     program: ProgramKind = wire("B", values=ProgramKind, doc="infusion mode")
-    rate: Rate = wire(STRUCT, item=Rate, doc="rate of simple_continuous; amount 0 elsewhere")
+    rate: Rate = wire(
+        STRUCT,
+        item=Rate,
+        doc="simple_continuous: the rate; periodic: the background; flex: basis and per of the "
+        "steps, amount 0; elsewhere amount 0",
+    )
     low_reservoir_nl: int = wire("I", unit="nL", doc="LOW_RESERVOIR at or below this; the reserve")
     stability_days: int = wire("H", unit="d", doc="drug stability from the fill on; 0: not given")
     catheter_um: int = wire("I", unit="µm", doc="implanted catheter length; 0: not given")
@@ -99,6 +147,19 @@ class Therapy(Message):
     bolus_basal: BolusBasal = wire("B", values=BolusBasal, doc="basal during a bolus")
     emergency: EmergencyAction = wire("B", values=EmergencyAction, doc="what emergency stop does")
     patient_may_stop: int = wire("B", doc="1: the patient's controller may stop the pump")
+    steps: tuple[FlexStep, ...] = wire(
+        LIST, item=FlexStep, maximum=FLEX_STEPS_MAX, default=(), doc="flex: by minute of the day"
+    )
+    periodic: Periodic = wire(
+        STRUCT, item=Periodic, default=NO_PERIODIC, doc="periodic: its boluses"
+    )
+    patient: PatientBolus = wire(
+        STRUCT, item=PatientBolus, default=NO_PATIENT_BOLUS, doc="what the patient may give"
+    )
+    window_nl: int = wire(
+        "I", unit="nL", default=0, doc="most in any window, the basal counted; 0: no such limit"
+    )
+    window_s: int = wire("I", unit="s", default=0, doc="length of that window")
 
 
 # --- reads --------------------------------------------------------------------------------------
@@ -171,6 +232,15 @@ class Status(Message):
     log_first: int = wire("I", doc="oldest log record kept")
     log_next: int = wire("I", doc="number the next log record will get")
     last_txn: int = wire("Q", doc="last transaction committed; 0: none")
+    lockout_s: int = wire("I", unit="s", default=0, doc="until a patient bolus may begin; 0: now")
+    boluses_24h: int = wire("B", default=0, doc="patient boluses begun in the last 24 h")
+    pending_wall_s: int = wire(
+        "I", unit="s", default=0, doc="when a scheduled change takes over; 0: none"
+    )
+    day_numerator_pl: int = wire(
+        "Q", unit="pL", default=0, doc="basal per 24 h, the week's mean: this / denominator"
+    )
+    day_denominator: int = wire("Q", default=1, doc="see day_numerator_pl")
 
 
 @message
@@ -180,6 +250,9 @@ class PrescriptionInfo(Message):
     generation: int = wire("I", doc="rises with each commit; 0: the pump has no prescription")
     written_wall_s: int = wire("I", unit="s", doc="when it was committed")
     therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
+    pending_wall_s: int = wire(
+        "I", unit="s", default=0, doc="when a scheduled change takes over; 0: none"
+    )
 
 
 @message
@@ -221,17 +294,27 @@ class ProgramParameters(Message):
 
     therapy: Therapy = wire(STRUCT, item=Therapy, doc="the whole new prescription")
     fill_nl: int = wire("I", unit="nL", doc="reservoir volume told with it; 0xFFFFFFFF: not told")
+    at_wall_s: int = wire(
+        "I", unit="s", default=0, doc="when it takes over, the old one running until then; 0: now"
+    )
+    override: int = wire("B", default=0, doc="1: soft limits were read and are meant to be passed")
 
 
 @message
 class BolusParameters(Message):
-    """Parameters of BOLUS. Whole strokes are given: the volume is rounded down to them."""
+    """Parameters of BOLUS. Whole strokes are given: the volume is rounded down to them.
 
-    kind: BolusKind = wire("B", values=BolusKind, doc="single")
+    PATIENT: amount and duration are 0, the prescription says them. PRIME and PRIME_CATHETER: the
+    same, the volume is that of the path. BRIDGE: amount is the bridging dose per day, 0: the dose
+    before the concentration changed.
+    """
+
+    kind: BolusKind = wire("B", values=BolusKind, doc="not NONE, not PERIODIC")
     basis: RateBasis = wire("B", values=RateBasis, doc="whether amount counts volume or mass")
     amount: int = wire("Q", unit="pL or pg", doc="dose; mass is the primary drug's")
     duration_us: int = wire("Q", unit="µs", doc="time to give it over; 0: as fast as allowed")
     again: int = wire("B", doc="1: a second like dose within 10 min is meant")
+    override: int = wire("B", default=0, doc="1: soft limits were read and are meant to be passed")
 
 
 @message
@@ -249,6 +332,13 @@ class ClearAlarmParameters(Message):
 
 
 @message
+class SetClockParameters(Message):
+    """Parameters of SET_CLOCK. Intervals and lockouts do not move with it."""
+
+    wall_s: int = wire("I", unit="s", doc="the wall clock from now on")
+
+
+@message
 class Prepare(Message):
     """Stage a transaction. Changes nothing; may be repeated under the same `txn`."""
 
@@ -256,7 +346,7 @@ class Prepare(Message):
     op: TxnOp = wire("B", values=TxnOp, doc="what to do")
     schema_id: int = wire("I", doc="message table the parameters were made with")
     generation: int = wire("I", doc="Status.generation the tool's view is based on")
-    parameters: bytes = wire(BLOB, maximum=255, doc="the op's parameters, encoded")
+    parameters: bytes = wire(LONG, maximum=PARAMETERS_MAX, doc="the op's parameters, encoded")
 
 
 @message
@@ -268,7 +358,9 @@ class Preview(Message):
     token: int = wire("I", doc="to be sent back with COMMIT")
     expires_ms: int = wire("I", unit="ms", doc="token is good for this long")
     hash: bytes = wire(BLOB, maximum=16, doc="SHA-256/16 of op, parameters, preview, generation")
-    parameters: bytes = wire(BLOB, maximum=255, doc="parameters as the pump understood them")
+    parameters: bytes = wire(
+        LONG, maximum=PARAMETERS_MAX, doc="parameters as the pump understood them"
+    )
     strokes: int = wire("Q", doc="BOLUS: whole strokes; PROGRAM: whole strokes per 24 h")
     volume_nl: int = wire("Q", unit="nL", doc="BOLUS: to be given; PROGRAM: volume per 24 h")
     duration_us: int = wire("Q", unit="µs", doc="BOLUS: how long it will take")

@@ -31,6 +31,7 @@ from protocol.messages import (
     ProgramParameters,
     RefillParameters,
     Refusal,
+    SetClockParameters,
     Status,
     TxnRef,
     TxnResult,
@@ -86,6 +87,7 @@ PARAMETERS: Final[dict[TxnOp, type[Message]]] = {
     TxnOp.RESUME: Empty,
     TxnOp.REFILL: RefillParameters,
     TxnOp.CLEAR_ALARM: ClearAlarmParameters,
+    TxnOp.SET_CLOCK: SetClockParameters,
 }
 
 REQUEST_HEADER: Final = struct.Struct("<HH")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import codec, operations
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, Wire, wire
+from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, Wire, wire
 from protocol.codes import Role, TxnOp
 from protocol.crc import crc32c
 from protocol.errors import ErrorCode, LocalError, RemoteError
@@ -52,7 +52,7 @@ def values(spec: Wire) -> st.SearchStrategy[Any]:
     """Return the values that a field can carry."""
     if spec.kind == TEXT:
         return st.text(max_size=spec.maximum).filter(lambda t: len(t.encode()) <= spec.maximum)
-    if spec.kind == BLOB:
+    if spec.kind in (BLOB, LONG):
         return st.binary(max_size=spec.maximum)
     if spec.kind == STRUCT and spec.item is not None:
         return messages(spec.item)
@@ -77,6 +77,8 @@ def largest(kind: type[Message]) -> int:
 def _largest(spec: Wire) -> int:
     if spec.kind in (TEXT, BLOB):
         return 1 + spec.maximum
+    if spec.kind == LONG:
+        return 2 + spec.maximum
     if spec.kind == STRUCT and spec.item is not None:
         return largest(spec.item)
     if spec.kind == LIST and spec.item is not None:
@@ -126,7 +128,7 @@ def test_decoding_is_total_and_has_one_form(kind: type[Message], data: bytes) ->
 def test_every_field_says_what_it_is(kind: type[Message]) -> None:
     for name, spec in codec.fields(kind):
         assert spec.doc
-        assert 0 < spec.maximum <= 255
+        assert 0 < spec.maximum <= (400 if spec.kind == LONG else 255)
         ending = name.rsplit("_", 1)[-1]
         if ending in ("nl", "pl", "us", "ms", "mv", "um", "days", "ppm"):
             assert spec.unit

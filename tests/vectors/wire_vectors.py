@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol import cobs, codec
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, Wire
+from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, Wire
 from protocol.codes import TxnOp
 from protocol.crc import crc32c
 from protocol.errors import ErrorCode
@@ -74,7 +74,7 @@ def _counting(kind: type[Message], byte: Iterator[int]) -> Message:
 def _value(spec: Wire, byte: Iterator[int]) -> Any:
     if spec.kind == TEXT:
         return "pump µ"
-    if spec.kind == BLOB:
+    if spec.kind in (BLOB, LONG):
         return bytes(range(min(spec.maximum, 16)))
     if spec.kind == STRUCT and spec.item is not None:
         return _counting(spec.item, byte)
@@ -91,7 +91,7 @@ def least(kind: type[Message]) -> Message:
 
 
 def _least_value(spec: Wire) -> Any:
-    empty: dict[str, Any] = {TEXT: "", BLOB: b"", LIST: ()}
+    empty: dict[str, Any] = {TEXT: "", BLOB: b"", LONG: b"", LIST: ()}
     if spec.kind == STRUCT and spec.item is not None:
         return least(spec.item)
     return empty.get(spec.kind, next(iter(spec.enum)) if spec.enum else 0)

@@ -5,7 +5,7 @@ import struct
 from typing import Final
 
 from protocol import codec, codes, errors
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message, Wire
+from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, Wire
 from protocol.codes import LOG_DETAILS, Code
 from protocol.errors import RETRY, ErrorCode, LimitId
 from protocol.messages import WALL_EPOCH, Hello, HelloResponse, Refusal
@@ -23,6 +23,7 @@ _INTEGERS: Final = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "b": "i8", "h
     "i": "i32",
     "q": "i64",
 }
+_BYTES: Final = {TEXT: "text", BLOB: "bytes", LONG: "long bytes"}
 _OWN_TABLES: Final = (Code, ErrorCode, LimitId)
 """Enums that have a section of their own."""
 _ALARM_MAX: Final = 31
@@ -60,7 +61,7 @@ def fixed_size(kind: type[Message]) -> int | None:
 def _size(spec: Wire) -> int | None:
     if spec.kind == STRUCT and spec.item is not None:
         return fixed_size(spec.item)
-    if spec.kind in (TEXT, BLOB, LIST):
+    if spec.kind in (*_BYTES, LIST):
         return None
     return struct.calcsize("<" + spec.kind)
 
@@ -71,8 +72,8 @@ def _type(spec: Wire) -> str:
         return item
     if spec.kind == LIST:
         return f"list of {item}, ≤ {spec.maximum}"
-    if spec.kind in (TEXT, BLOB):
-        return f"{'text' if spec.kind == TEXT else 'bytes'}, ≤ {spec.maximum}"
+    if spec.kind in _BYTES:
+        return f"{_BYTES[spec.kind]}, ≤ {spec.maximum}"
     return _INTEGERS[spec.kind]
 
 
@@ -155,7 +156,8 @@ Fields lie one after the other, without padding.
 
 - Integers are little-endian, unsigned (u8 u16 u32 u64) unless the type says i. An integer that
   names an enum must be one of its values.
-- Text and bytes are a length byte and that many bytes; text is UTF-8.
+- Text and bytes are a length byte and that many bytes; text is UTF-8. Long bytes have a length of
+  two bytes.
 - A message inside a message lies in place. A list is a count byte and its items.
 - A message ends where its bytes end: one byte more or less makes it MALFORMED.
 - Volumes are nL or pL, masses pg, rates pL/h, times µs, each named by the end of the field's name.

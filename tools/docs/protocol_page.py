@@ -7,7 +7,7 @@ from firmware.journal import REMEMBERED
 from firmware.telemetry import IDLE_DEFAULT_US, IDLE_US
 from firmware.transactions import TOKEN_LIFE_US
 from protocol import codec
-from protocol.codec import BLOB, LIST, STRUCT, TEXT, Message
+from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message
 from protocol.codes import (
     BolusKind,
     Code,
@@ -273,9 +273,10 @@ def _parts(message: Message, prefix: str = "") -> list[tuple[str, str, bytes]]:
             parts.append((f"{prefix}{name}", f"{len(value)} items", bytes([len(value)])))
             for index, item in enumerate(value):
                 parts += _parts(item, f"{prefix}{name}[{index}].")
-        elif spec.kind in (TEXT, BLOB):
+        elif spec.kind in (TEXT, BLOB, LONG):
             data = value.encode() if spec.kind == TEXT else value
-            parts.append((f"{prefix}{name}", repr(value), bytes([len(data)]) + data))
+            length = len(data).to_bytes(2 if spec.kind == LONG else 1, "little")
+            parts.append((f"{prefix}{name}", repr(value), length + data))
         else:
             size = struct.calcsize("<" + spec.kind)
             shown = value.name if spec.enum else f"{value:,} {spec.unit}".strip()
