@@ -262,8 +262,8 @@ class Acts:
         return self._infusion.basal_flow() if self._infusion.stored else ZERO
 
     def _not_during_bolus(self) -> None:
-        bolus = self._infusion.bolus
-        if bolus is not None and bolus.running:
+        bolus = self._infusion.dosing.current
+        if bolus is not None:
             raise Refused(
                 ErrorCode.BUSY_DELIVERING, 0, bolus.given_pl // 1000, bolus.total_pl // 1000
             )

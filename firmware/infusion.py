@@ -4,24 +4,23 @@ Everything that starts, changes or ends delivery goes through here, so that mode
 what is durable always agree.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from firmware.alarms import NEVER_US, AlarmManager
-from firmware.bolus import Bolus
 from firmware.checks import BolusPlan, program_flow
 from firmware.delivery import Delivery
 from firmware.device import DeviceConfig
+from firmware.dosing import Dosing
 from firmware.event_log import EventLog
 from firmware.flash_queue import Done
 from firmware.flow import ZERO, Flow, per_hour, plus
-from firmware.journal import Journal, Txn
+from firmware.journal import Journal
 from firmware.modes import PUMPING, Event, ModeMachine
 from firmware.prescription import Stored
 from firmware.reservoir import Reservoir
 from firmware.stall import StallDetector
 from hal.board import Board
-from protocol.codes import BolusBasal, BolusKind, Code, Mode, ProgramKind, StopReason, TxnState
+from protocol.codes import BolusBasal, BolusKind, Code, Mode, ProgramKind, StopReason
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
@@ -44,11 +43,11 @@ class Infusion:
         self._log = log
         self._alarms = alarms
         self.delivery = Delivery(board.motor, board.encoder, journal, config)
+        self.dosing = Dosing(config, journal, log, self.delivery)
         self.modes = ModeMachine()
         self.reservoir = Reservoir(config)
         self.stall = StallDetector(config)
         self.stored: Stored | None = None
-        self.bolus: Bolus | None = None
         self.changed = True
         """True when `timer_us` may be another than it was."""
         self.stops = 0
@@ -70,16 +69,10 @@ class Infusion:
         return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
 
     @property
-    def bolus_running(self) -> bool:
-        """True until the bolus has been given or settled."""
-        return self.bolus is not None and self.bolus.running
-
-    @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        if self.bolus_running:
-            assert self.bolus is not None
-            return min(self.bolus.end_us, self.stall.due_us(bolus=True))
+        if self.dosing.running:
+            return min(self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
             return self.stall.flag_us()
         return NEVER_US
@@ -94,6 +87,12 @@ class Infusion:
         if self._journal.durable.minimum_rate or self.prescribed is None:
             return per_hour(self._config.minimum_rate_pl_h)
         return program_flow(self.prescribed.therapy, self._config)
+
+    def flow(self) -> Flow:
+        """Return what is to flow now, a bolus included, while the pump is not stopped."""
+        if self.dosing.running and self._basal_paused:
+            return self.dosing.flow
+        return plus(self.basal_flow(), self.dosing.flow)
 
     def load(self, stored: Stored) -> None:
         """Take a stored prescription over without starting anything."""
@@ -123,7 +122,7 @@ class Infusion:
         durable = self._journal.durable
         if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
             return
-        self._cut_bolus(Code.STOPPED)
+        self.dosing.cut(Code.STOPPED)
         # A pump that is told to stand still cannot be said to stall.
         self._alarms.end(Code.MOTOR_STALL)
         durable.stop_reason = reason
@@ -134,7 +133,7 @@ class Infusion:
     def fail(self, reason: StopReason, now_us: int) -> None:
         """Give delivery up: supply cut, safe state."""
         self.stops += 1
-        self._cut_bolus(Code.STOPPED)
+        self.dosing.cut(Code.STOPPED)
         self._journal.durable.stop_reason = reason
         self.modes.dispatch(Event.FAULT)
         self._log.append(Code.STOPPED, reason)
@@ -146,7 +145,7 @@ class Infusion:
             return
         self.stops += 1
         self._alarms.raise_(Code.EOS)
-        self._cut_bolus(Code.EOS)
+        self.dosing.cut(Code.EOS)
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -155,7 +154,7 @@ class Infusion:
         """Low battery: minimum rate until a clinician acts; the program is kept."""
         self._alarms.raise_(Code.LOW_BATTERY_RESET)
         self._journal.durable.minimum_rate = True
-        self._cut_bolus(Code.LOW_BATTERY_RESET)
+        self.dosing.cut(Code.LOW_BATTERY_RESET)
         if self.modes.mode in PUMPING:
             self.deliver(now_us)
         self._settle_when_idle(now_us)
@@ -165,19 +164,14 @@ class Infusion:
 
         It ends at once if the pump has stopped, or an alarm come, while its record was written.
         """
-        self.bolus = Bolus(
-            kind, txn, plan.strokes, self._config.stroke_pl, plan.flow, now_us,
-            now_us + plan.duration_us, self.delivery.accounted(),
-        )  # fmt: skip
         blocking = self._alarms.blocking()
         if blocking is not None or self.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE):
-            self._close_bolus(self.bolus, TxnState.ENDED_EARLY, blocking or Code.STOPPED)
+            self.dosing.refuse(kind, txn, plan, blocking or Code.STOPPED, now_us)
             self.save()
             return
         self.modes.dispatch(Event.START_BOLUS)
-        self._log.append(Code.BOLUS_STARTED, self.bolus.total_pl // 1000, kind)
-        basal = ZERO if self._basal_paused else self.basal_flow()
-        self.delivery.change(plus(basal, plan.flow), now_us)
+        self.dosing.begin(kind, txn, plan, now_us)
+        self.delivery.change(self.flow(), now_us)
 
     def resume_from_boot(self, now_us: int) -> None:
         """After self-test: go on as before the reset. A bolus never resumes by itself."""
@@ -207,27 +201,26 @@ class Infusion:
         if moved != commanded or self.stall.unconfirmed:
             self.changed = True
         self.stall.ended(commanded, moved, interval_us, now_us)
-        if self.bolus is not None:
-            self.bolus.missed_strokes += commanded - moved
+        self.dosing.missed(commanded - moved)
         self._to_threshold -= moved
         if self._to_threshold <= 0:
             self._at_threshold(now_us)
-        if self.bolus_running or self._when_idle:
-            self._settle_bolus(now_us)
+        if self.dosing.running or self._when_idle:
+            self._settle(now_us)
         if self.modes.mode is Mode.STALLED and moved:
             self._recovered()
 
     def service(self, now_us: int) -> None:
         """Do what is due: end a bolus, flag a stall, command strokes."""
-        edge_us = within_us = NEVER_US
-        most = self._to_threshold
-        bolus = self.bolus
-        if bolus is not None and bolus.running and bolus.cut_short is None:
-            if now_us >= bolus.end_us and self.delivery.finished(bolus.end_us):
-                self._end_bolus(bolus)
+        most, within_us = self._to_threshold, NEVER_US
+        edge_us = self.dosing.edge_us
+        if edge_us != NEVER_US:
+            if self.dosing.over(now_us):
+                self._end_bolus()
+                edge_us = NEVER_US
             else:
                 # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
-                edge_us, within_us = bolus.end_us, self._config.bolus_stall_us
+                within_us = self._config.bolus_stall_us
                 most = min(most, self._config.bolus_stall_strokes)
         if self.stall.unconfirmed:
             self._judge_stall(now_us)
@@ -260,15 +253,12 @@ class Infusion:
         strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self._journal.durable.accounted)
         if not strokes or not self.delivery.flow.numerator:
             return None
-        bolus = self.bolus
-        if bolus is None or not bolus.running:
+        if not self.dosing.running:
             return self.delivery.due_us(strokes)
         basal = self.basal_flow()
-        accounted = self.delivery.accounted()
-        bolus.settle(accounted, now_us)
-        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, accounted)
-        left_pl = (strokes - bolus.total_strokes + bolus.given_strokes) * bolus.stroke_pl
-        from_us = bolus.end_us if self._basal_paused else now_us
+        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self.delivery.accounted())
+        left_pl = (strokes - self.dosing.left_strokes(now_us)) * self._config.stroke_pl
+        from_us = self.dosing.end_us if self._basal_paused else now_us
         return from_us + max(0, left_pl) * basal.denominator // basal.numerator
 
     # --- inside ---------------------------------------------------------------------------------
@@ -292,65 +282,35 @@ class Infusion:
     def _settle_when_idle(self, now_us: int) -> None:
         self._when_idle = True
         if self.delivery.idle:
-            self._settle_bolus(now_us)
+            self._settle(now_us)
 
-    def _settle_bolus(self, now_us: int) -> None:
+    def _settle(self, now_us: int) -> None:
         """The stroke under way has ended: count the bolus, and finish what was cut short."""
-        bolus = self.bolus
-        durable = self._journal.durable
-        if bolus is not None and bolus.running:
-            bolus.settle(durable.accounted, now_us)
-            if bolus.cut_short is not None:
-                self._close_bolus(bolus, TxnState.ENDED_EARLY, bolus.cut_short)
-            elif (known := self._journal.txns.get(bolus.txn)) is not None:
-                durable.txn = replace(known, given_strokes=bolus.given_strokes)
+        self.dosing.settle(now_us)
         if self._when_idle and self.delivery.idle:
             self._when_idle = False
             if self.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
                 self._supply.cut()
             self.save()
 
-    def _cut_bolus(self, cause: Code) -> None:
-        if self.bolus_running:
-            assert self.bolus is not None
-            self.bolus.cut_short = self.bolus.cut_short or cause
-
-    def _end_bolus(self, bolus: Bolus) -> None:
+    def _end_bolus(self) -> None:
         """Its whole volume was owed and commanded: back to the basal from that very instant."""
         self.changed = True
-        bolus.settle(self._journal.durable.accounted, bolus.end_us)
+        end_us = self.dosing.end_us
         self._enter_basal()
-        self.delivery.change(self.basal_flow(), bolus.end_us)
-        if not bolus.missed_strokes:
-            # A stroke that was under way when it began may count on either side of that instant.
-            bolus.given_strokes = bolus.total_strokes
-        if bolus.given_strokes == bolus.total_strokes:
-            self._close_bolus(bolus, TxnState.DONE, None)
-        else:
-            self._close_bolus(bolus, TxnState.ENDED_EARLY, Code.STALL)
+        self.delivery.change(self.basal_flow(), end_us)
+        self.dosing.end()
         self.save()
-
-    def _close_bolus(self, bolus: Bolus, state: TxnState, cause: Code | None) -> None:
-        bolus.running = False
-        given_nl = bolus.given_pl // 1000
-        if cause is None:
-            self._log.append(Code.BOLUS_DONE, given_nl)
-        else:
-            self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, cause)
-        known = self._journal.txns.get(bolus.txn, Txn(bolus.txn))
-        self._journal.durable.txn = replace(
-            known, state=state, cause=cause or 0, given_strokes=bolus.given_strokes
-        )
 
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode
         if mode is Mode.STALLED:
             if self.stall.given_up(now_us):
                 self.fail(StopReason.MOTOR_STALL, now_us)
-        elif mode in PUMPING and self.stall.stalled(self.bolus_running, now_us):
+        elif mode in PUMPING and self.stall.stalled(self.dosing.running, now_us):
             self._log.append(Code.STALL, self.stall.unconfirmed)
             self._alarms.raise_(Code.MOTOR_STALL)
-            self._cut_bolus(Code.MOTOR_STALL)
+            self.dosing.cut(Code.MOTOR_STALL)
             self.modes.dispatch(Event.STALL)
             self.delivery.change(self.basal_flow(), now_us)
             self._settle_when_idle(now_us)

@@ -48,9 +48,7 @@ class StatusReport:
         delivery = infusion.delivery
         now_us = self._board.clock.now_us()
         accounted = delivery.accounted()
-        bolus = infusion.bolus
-        if bolus is not None:
-            bolus.settle(accounted, now_us)
+        bolus = infusion.dosing.given(now_us)
         rate_pl, rate_h = hourly_ratio(delivery.flow)
         stroke_pl = self._config.stroke_pl
         low_wall_s = self._low_wall_s(now_us)

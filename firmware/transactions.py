@@ -167,9 +167,8 @@ class Transactions:
                 return TxnResult(txn, TxnState.PREPARED, prepared.op, 0, 0, 0, generation)
             return TxnResult(txn, TxnState.UNKNOWN, 0, 0, 0, 0, generation)
         given = known.given_strokes
-        bolus = self._infusion.bolus
+        bolus = self._infusion.dosing.given(self._clock.now_us())
         if bolus is not None and bolus.txn == txn:
-            bolus.settle(self._infusion.delivery.accounted(), self._clock.now_us())
             given = bolus.given_strokes
         stroke_pl = self._config.stroke_pl
         return TxnResult(

@@ -38,6 +38,11 @@ SECOND_US: Final = 1_000_000
 DAY_US: Final = 24 * HOUR_US
 U64: Final = (1 << 64) - 1
 _FINAL: Final = (StopReason.EOS, StopReason.MOTOR_STALL)
+_PROGRAMS: Final = (
+    ProgramKind.STOPPED,
+    ProgramKind.MINIMUM_RATE,
+    ProgramKind.SIMPLE_CONTINUOUS,
+)
 Wanted = tuple[TxnOp, Message]
 
 
@@ -51,7 +56,7 @@ def _spread(life: Life, least: int, most: int) -> int:
 
 def _program(life: Life) -> Wanted:
     random, config = life.random, life.bench.config
-    kind = random.choices(list(ProgramKind), (1, 2, 8))[0]
+    kind = random.choices(_PROGRAMS, (1, 2, 8))[0]
     drug = Drug("baclofen", random.choice((2_000_000_000, 500_000_000, 333_333_333, 7)))
     ul_day = _spread(life, 48, 24_000)
     rate = random.choice((
