@@ -41,6 +41,7 @@ class Code(enum.IntEnum):
     ALARM_ACKNOWLEDGED = 79
     ALARM_CLEARED = 80
     REFUSED = 81
+    LIMIT_OVERRIDDEN = 82
 
 
 LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
@@ -62,6 +63,7 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
     Code.ALARM_CLEARED: ("alarm: code of this table", ""),
     Code.REFUSED: ("error code", "opcode"),
+    Code.LIMIT_OVERRIDDEN: ("soft limit: its LimitId", "which drug of the mix, 1: the primary; 0: all"),
 }
 """What `LogRecord.a` and `.b` hold; 0 where nothing is said."""
 

@@ -76,7 +76,7 @@ RETRY: Final[dict[ErrorCode, tuple[str, str]]] = {
 
 
 class LimitId(enum.IntEnum):
-    """Which limit a LIMIT_HARD refusal names; its value and limit are in the unit given here."""
+    """Which limit a LIMIT_HARD or LIMIT_SOFT refusal names; value and limit are in its unit."""
 
     NONE = 0
     FLOW_MAX_PL_H = 1
@@ -92,3 +92,9 @@ class LimitId(enum.IntEnum):
     PATH_NL = 11
     DOSE_PER_DAY_PG = 12
     DATE_S = 13
+    CONCENTRATION_PG_ML = 14
+    FLOW_JUMP_PL_H = 15
+    DOSE_RISE_PERCENT = 16
+    DOSE_FALL_PERCENT = 17
+    DOSE_START_PG = 18
+    DOSE_STEP_PG = 19
