@@ -18,7 +18,9 @@ class Event(enum.Enum):
 
     DELIVER_BASAL = "deliver_basal"
     DELIVER_MINIMUM = "deliver_minimum"
+    DELIVER_BRIDGE = "deliver_bridge"
     START_BOLUS = "start_bolus"
+    START_PRIME = "start_prime"
     STALL = "stall"
     STOP = "stop"
     FAULT = "fault"
@@ -38,18 +40,21 @@ class ModeRefused(Exception):
     """The event is not taken in this mode. Nothing changed."""
 
 
-_DELIVERING: Final = (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BOLUS, Mode.STALLED)
+_MOVING: Final = (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BOLUS, Mode.BRIDGE, Mode.PRIME)
+_DELIVERING: Final = (*_MOVING, Mode.STALLED)
 _ALIVE: Final = (Mode.SELF_TEST, Mode.STOPPED, *_DELIVERING)
 
 TRANSITIONS: Final = (
-    Row(Event.DELIVER_BASAL, _ALIVE, Mode.BASAL, "program, resume, end of bolus or stall"),
+    Row(Event.DELIVER_BASAL, _ALIVE, Mode.BASAL, "program, resume, end of bolus, bridge or stall"),
     Row(
         Event.DELIVER_MINIMUM, _ALIVE, Mode.MINIMUM_RATE,
         "minimum-rate program, low-battery reset, no trusted prescription",
     ),
+    Row(Event.DELIVER_BRIDGE, _ALIVE, Mode.BRIDGE, "bridge committed, or what it still owes"),
     Row(Event.START_BOLUS, (Mode.BASAL, Mode.MINIMUM_RATE), Mode.BOLUS, "bolus committed"),
+    Row(Event.START_PRIME, (Mode.BASAL, Mode.MINIMUM_RATE), Mode.PRIME, "prime committed"),
     Row(
-        Event.STALL, (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BOLUS), Mode.STALLED,
+        Event.STALL, _MOVING, Mode.STALLED,
         "commanded strokes are not seen to move the rotor",
     ),
     Row(Event.STOP, _ALIVE, Mode.STOPPED, "commanded, empty reservoir, nothing to deliver"),
@@ -66,6 +71,8 @@ MODES: Final[dict[Mode, tuple[str, str]]] = {
     Mode.BASAL: ("on", "the prescribed rate"),
     Mode.MINIMUM_RATE: ("on", "the least the pump gives while it runs"),
     Mode.BOLUS: ("on", "a dose on top of the basal, or in its place"),
+    Mode.BRIDGE: ("on", "the old rate, until the path is free of the old concentration"),
+    Mode.PRIME: ("on", "the path's volume, the basal paused"),
     Mode.STALLED: ("on", "strokes go on being commanded at the due pace"),
     Mode.SAFE_STATE: ("supply cut", "latched fault"),
     Mode.END_OF_SERVICE: ("supply cut", "for good"),

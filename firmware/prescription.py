@@ -15,6 +15,7 @@ from typing import Final
 
 from firmware.flash_queue import FlashQueue
 from firmware.layout import PRESCRIPTION_COPIES, SECTOR
+from firmware.path import NO_BRIDGE, NO_CHANGE, Bridge, Change
 from protocol import codec
 from protocol.codec import STRUCT, Message, wire
 from protocol.crc import crc32c
@@ -37,6 +38,11 @@ class Stored(Message):
     fill_nl: int = wire("I", unit="nL", doc="volume in the reservoir as told")
     fill_accounted: int = wire("I", doc="strokes accounted for when that was told")
     fill_wall_s: int = wire("I", unit="s", doc="when that was told")
+    refilled: int = wire("B", default=0, doc="1: that was after the therapy was committed")
+    change: Change = wire(
+        STRUCT, item=Change, default=NO_CHANGE, doc="the last change of concentration"
+    )
+    bridge: Bridge = wire(STRUCT, item=Bridge, default=NO_BRIDGE, doc="the last bridge")
 
 
 class Health(enum.Enum):
