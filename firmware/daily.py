@@ -6,15 +6,14 @@ concentration above 0; what is not a whole program gives what it gives, and is r
 """
 
 from fractions import Fraction
-from itertools import pairwise
 from typing import Final
 
+from firmware.flow import DAY_US
+from firmware.program import DAY_S, Program, flex_edges, week_s
 from protocol.codes import LockoutFrom, ProgramKind, RateBasis, RatePer
 from protocol.messages import Rate, Therapy
 
-DAY_S: Final = 86_400
-_DAY_MIN: Final = 1440
-_WEEK_MIN: Final = 7 * _DAY_MIN
+_US_PER_S: Final = 1_000_000
 _PL_PER_ML: Final = 10**9
 _PER_DAY: Final = {RatePer.HOUR: 24, RatePer.DAY: 1}
 NONE: Final = Fraction(0)
@@ -27,7 +26,8 @@ def mean_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
     if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
         return _rate_pl(therapy, therapy.rate)
     if therapy.program is ProgramKind.FLEX:
-        return _Week(therapy).mean_pl()
+        week = _week(therapy)
+        return Fraction(*week.mean) * DAY_US if week else NONE
     if therapy.program is ProgramKind.PERIODIC:
         every_s = therapy.periodic.every_s
         return _periodic_pl(therapy, Fraction(DAY_S, every_s) if every_s else NONE)
@@ -47,7 +47,8 @@ def most_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
 def program_most_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
     """Return the most that the program alone gives in any 24 h, pL."""
     if therapy.program is ProgramKind.FLEX:
-        return _Week(therapy).most_pl()
+        week = _week(therapy)
+        return _largest_day_pl(week) if week else NONE
     if therapy.program is ProgramKind.PERIODIC and therapy.periodic.every_s:
         return _periodic_pl(therapy, Fraction(-(-DAY_S // therapy.periodic.every_s)))
     return mean_pl(therapy, minimum_rate_pl_h)
@@ -86,39 +87,17 @@ def _patient_pl(therapy: Therapy) -> Fraction:
     return boluses * _volume_pl(therapy, patient.basis, patient.amount)
 
 
-class _Week:
-    """A flex program over one week, amount × minutes; the week repeats."""
+def _week(therapy: Therapy) -> Program | None:
+    """Return the flex program; None while it has no steps on any day."""
+    edges = list(flex_edges(therapy))
+    return Program(edges) if edges else None
 
-    def __init__(self, therapy: Therapy) -> None:
-        steps = sorted(
-            (day * _DAY_MIN + step.from_min, step.amount)
-            for step in therapy.steps
-            for day in range(7)
-            if step.days >> day & 1
-        )
-        last = steps[-1][1] if steps else 0
-        self._steps = [(0, last), *steps]
-        """From which minute on how much; before the first step the last one of the week rules."""
-        self._unit_pl = _rate_pl(therapy, Rate(therapy.rate.basis, therapy.rate.per, 1)) / _DAY_MIN
 
-    def mean_pl(self) -> Fraction:
-        return self._until(_WEEK_MIN) * self._unit_pl / 7
-
-    def most_pl(self) -> Fraction:
-        """The largest window of 24 h begins or ends where the rate changes."""
-        starts = [at for at, _ in self._steps]
-        starts += [(at - _DAY_MIN) % _WEEK_MIN for at in starts]
-        return max(self._until(at + _DAY_MIN) - self._until(at) for at in starts) * self._unit_pl
-
-    def _until(self, minute: int) -> int:
-        """Return amount × minutes from Monday 00:00 until a minute of this week or the next."""
-        weeks, rest = divmod(minute, _WEEK_MIN)
-        return weeks * self._within(_WEEK_MIN) + self._within(rest)
-
-    def _within(self, minute: int) -> int:
-        ends = [*self._steps, (_WEEK_MIN, 0)]
-        return sum(
-            amount * (min(until, minute) - at)
-            for (at, amount), (until, _) in pairwise(ends)
-            if at < minute
-        )
+def _largest_day_pl(program: Program) -> Fraction:
+    """Return the largest 24 h of a week: they begin or end where the rate changes."""
+    volumes = []
+    for start_s in program.starts:
+        for from_s in (start_s, start_s - DAY_S):
+            from_us = (from_s - week_s(0)) * _US_PER_S
+            volumes.append(Fraction(*program.volume_pl(from_us, from_us + DAY_US)))
+    return max(volumes)
