@@ -1,31 +1,17 @@
-"""The `[therapy]` table of a file, and the prescription it asks for.
+"""The `[therapy]` table of a file: its keys, and how each is read.
 
-A table may be whole or partial: a key that is left out keeps the value of the therapy the pump has.
-So reading takes two steps. `read` turns the table into a `TherapyTable`, each value checked by
-itself; `TherapyTable.over` lays it over the current therapy and checks what only the whole can
-tell. `check_device` compares the result with the hard limits of one pump, so that a person hears of
-them in the words of the file; the pump checks them all again.
+`read` turns a table into a `TherapyTable` (`tools.therapy_table`), each value checked by itself.
 """
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
-from protocol.messages import (
-    FILL_NOT_TOLD,
-    DeviceInfo,
-    Drug,
-    ProgramParameters,
-    Rate,
-    Therapy,
-)
-from tools import quantity, toml_file
-from tools.programmer import format as show
+from protocol.messages import DeviceInfo, Drug, ProgramParameters, Rate, Therapy
+from tools import quantity, therapy_parts, toml_file, wall_clock
 from tools.quantity import QuantityError
-from tools.toml_file import NEVER, Table
+from tools.therapy_table import ScheduledChange, TherapyTable
+from tools.toml_file import Table
 
 SCENARIO_KEYS: Final[dict[str, str]] = {
     "profile": "pump model: a name, or a `.toml` file as seen from the scenario's folder",
@@ -38,92 +24,12 @@ SCENARIO_KEYS: Final[dict[str, str]] = {
     "expect": "a list: what must hold",
 }
 """Top-level keys of a scenario file, which may stand beside `[therapy]`, and what each is."""
-LATER: Final[dict[str, object]] = {
-    "steps": NEVER, "days": NEVER,
-    "background": NEVER, "bolus": NEVER, "over": NEVER, "every": NEVER, "first": NEVER,
-    "patient_bolus": NEVER, "window_limit": NEVER, "scheduled_change": NEVER, "limits": {},
-}  # fmt: skip
+LATER: Final[dict[str, object]] = {"limits": {}}
 """Keys of the format that this version refuses, with the value that asks for nothing."""
-LATER_MODES: Final = ("flex", "periodic")
 
 DRUGS_MAX: Final = 5
 STABILITY_DAYS_MAX: Final = 65535
 _DAY_US: Final = 86_400_000_000
-_NO_RATE: Final = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 0)
-_UNWRITTEN: Final = Therapy(
-    drugs=(),
-    program=ProgramKind.STOPPED,
-    rate=_NO_RATE,
-    low_reservoir_nl=2_000_000,  # the low-reservoir volume of the alarm table
-    stability_days=0,
-    catheter_um=0,
-    catheter_pl_cm=0,
-    bolus_basal=BolusBasal.CONTINUE,
-    emergency=EmergencyAction.STOP,
-    patient_may_stop=0,
-)
-"""What a key that is left out means while the pump has no therapy; drugs and mode are a must."""
-
-
-@dataclass(frozen=True, slots=True)
-class TherapyTable:
-    """A `[therapy]` table as it was written."""
-
-    table: Table
-    changes: Mapping[str, Any]
-    """The fields of `Therapy` that the table gives."""
-    fill_nl: int | None
-    """What it tells the pump is in the reservoir."""
-
-    def over(self, current: Therapy | None) -> ProgramParameters:
-        """Return the whole prescription; `current` fills in what was left out.
-
-        Raises FileError when something is missing or does not go together.
-        """
-        for key, field in (("drugs", "drugs"), ("mode", "program")):
-            if current is None and field not in self.changes:
-                raise self.table.error(
-                    f'key "{key}" is missing; only a pump that has a therapy can keep it'
-                )
-        therapy = dataclasses.replace(current or _UNWRITTEN, **self.changes)
-        if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-            self._check_rate(therapy)
-        elif "rate" in self.changes:
-            mode = therapy.program.name.lower()
-            raise self.table.error(
-                f'{self.rate_key}: mode "{mode}" has no rate; leave it out', self.rate_key
-            )
-        else:
-            therapy = dataclasses.replace(therapy, rate=_NO_RATE)
-        return ProgramParameters(therapy, FILL_NOT_TOLD if self.fill_nl is None else self.fill_nl)
-
-    def _check_rate(self, therapy: Therapy) -> None:
-        if therapy.rate.amount == 0:
-            given = "rate" in self.changes
-            message = (
-                f'{self.rate_key}: 0 is no rate; mode "stopped" delivers nothing'
-                if given
-                else 'mode "simple_continuous" needs dose_per_day or rate'
-            )
-            raise self.table.error(message, self.rate_key if given else "mode")
-        primary = therapy.drugs[0]
-        if therapy.rate.basis is RateBasis.MASS_PG and primary.concentration_pg_ml == 0:
-            raise self.table.error(
-                f"{self.rate_key}: a mass needs a concentration of {primary.name} above 0",
-                self.rate_key,
-            )
-
-    def parameters(self, current: Therapy | None, device: DeviceInfo | None) -> ProgramParameters:
-        """Return `over(current)`, checked against the hard limits of a pump. Raises FileError."""
-        parameters = self.over(current)
-        if device is not None:
-            check_device(self, parameters, device)
-        return parameters
-
-    @property
-    def rate_key(self) -> str:
-        """The key that gives the rate."""
-        return "rate" if "rate" in self.table else "dose_per_day"
 
 
 def load(
@@ -146,7 +52,7 @@ def load_table(path: str) -> TherapyTable:
     return read(table)
 
 
-def read(table: Table) -> TherapyTable:
+def read(table: Table, may_schedule: bool = True) -> TherapyTable:
     """Return a `[therapy]` table, each value checked by itself. Raises FileError."""
     table.only(KEYS, LATER)
     if "dose_per_day" in table and "rate" in table:
@@ -157,9 +63,38 @@ def read(table: Table) -> TherapyTable:
             changes[field] = table.take(key, convert)
     if "drugs" in table:
         changes["drugs"] = read_drugs(table)
+    if "steps" in table or "days" in table:
+        changes["rate"], changes["steps"] = therapy_parts.flex(table)
     if catheter := table.table("catheter"):
         changes |= _catheter(catheter)
-    return TherapyTable(table, changes, table.get("reservoir_fill", quantity.volume_nl, None))
+    if (patient := table.table("patient_bolus")) is not None:
+        changes["patient"] = therapy_parts.patient_bolus(patient)
+    if (window := table.table("window_limit")) is not None:
+        changes |= therapy_parts.window_limit(window)
+    scheduled = table.table("scheduled_change")
+    if scheduled is not None and not may_schedule:
+        raise table.error(
+            "scheduled_change: one at a time; it cannot hold another", "scheduled_change"
+        )
+    return TherapyTable(
+        table,
+        changes,
+        therapy_parts.periodic(table),
+        table.get("reservoir_fill", quantity.volume_nl, None),
+        None if scheduled is None else _scheduled(scheduled),
+    )
+
+
+def _scheduled(table: Table) -> ScheduledChange:
+    table.only(("at", "therapy"))
+    at_wall_s = table.take("at", wall_clock.wall_s)
+    inner = table.table("therapy")
+    if inner is None:
+        raise table.error('key "therapy" is missing, e.g. therapy = { dose_per_day = "300 ug" }')
+    therapy = read(inner, may_schedule=False)
+    if therapy.fill_nl is not None:
+        raise inner.error("reservoir_fill: a fill cannot be told in advance", "reservoir_fill")
+    return ScheduledChange(table, at_wall_s, therapy)
 
 
 def read_drugs(table: Table) -> tuple[Drug, ...]:
@@ -175,35 +110,6 @@ def read_drugs(table: Table) -> tuple[Drug, ...]:
             raise item.error(f'name: "{name}" is listed twice', "name")
         drugs[name] = Drug(name, item.take("concentration", quantity.concentration_pg_ml))
     return tuple(drugs.values())
-
-
-def check_device(written: TherapyTable, parameters: ProgramParameters, device: DeviceInfo) -> None:
-    """Check a prescription against the hard limits of one pump. Raises FileError."""
-    table, therapy = written.table, parameters.therapy
-    volumes = {"low_reservoir_alarm": therapy.low_reservoir_nl}
-    if parameters.fill_nl != FILL_NOT_TOLD:
-        volumes["reservoir_fill"] = parameters.fill_nl
-    for key, volume_nl in volumes.items():
-        if volume_nl > device.capacity_nl:
-            asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
-            raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
-    if therapy.program is not ProgramKind.SIMPLE_CONTINUOUS:
-        return
-    flow = flow_pl_h(therapy)
-    if not device.flow_min_pl_h <= flow <= device.flow_max_pl_h:
-        low, high = show.rate_day(device.flow_min_pl_h), show.rate_day(device.flow_max_pl_h)
-        raise table.error(
-            f"{written.rate_key}: {show.rate_day(flow)}: {device.model} gives {low} to {high}",
-            written.rate_key,
-        )
-
-
-def flow_pl_h(therapy: Therapy) -> Fraction:
-    """Return the basal flow of a simple_continuous therapy, exact, pL/h."""
-    amount = Fraction(therapy.rate.amount)
-    if therapy.rate.basis is RateBasis.MASS_PG:
-        amount = amount * 10**9 / therapy.drugs[0].concentration_pg_ml
-    return amount / 24 if therapy.rate.per is RatePer.DAY else amount
 
 
 def _catheter(table: Table) -> dict[str, int]:
@@ -254,11 +160,30 @@ KEYS: Final[dict[str, Key]] = {
     ),
     "mode": Key(
         "program",
-        toml_file.choice({kind.name.lower(): kind for kind in ProgramKind}, LATER_MODES),
-        "`stopped`, `minimum_rate` or `simple_continuous`",
+        toml_file.choice({kind.name.lower(): kind for kind in ProgramKind}),
+        "`stopped`, `minimum_rate`, `simple_continuous`, `flex` or `periodic`",
     ),
     "dose_per_day": Key("rate", _daily_dose, "basal: mass of the primary drug per day; or `rate`"),
     "rate": Key("rate", quantity.rate, "basal: volume or mass per h or day; or `dose_per_day`"),
+    "steps": Key(
+        "", therapy_parts.flex,
+        'flex: at most 13 of `{ from = "06:00", rate = "10 ug/h" }`, the same every day',
+    ),
+    "days": Key(
+        "", therapy_parts.flex,
+        'flex, in place of `steps`: groups `{ on = "mon-fri", steps = [...] }` that cover the week',
+    ),
+    "background": Key("rate", quantity.rate, "periodic: rate between the boluses"),
+    "bolus": Key("", therapy_parts.periodic, "periodic: dose or volume of each bolus"),
+    "over": Key(
+        "", therapy_parts.periodic,
+        "periodic: time to give each over; default: as fast as the pump may",
+    ),
+    "every": Key("", therapy_parts.periodic, "periodic: from the start of one to the next"),
+    "first": Key(
+        "", therapy_parts.periodic,
+        'periodic: time of day of the first, such as `"08:00"`; default: at once',
+    ),
     "reservoir_fill": Key(
         "", quantity.volume_nl,
         "volume that the pump is told it holds; default: it is told nothing",
@@ -279,6 +204,19 @@ KEYS: Final[dict[str, Key]] = {
         "bolus_basal",
         toml_file.choice({kind.name.lower(): kind for kind in BolusBasal}),
         "the basal during a bolus: `continue` (default) or `pause`",
+    ),
+    "patient_bolus": Key(
+        "", therapy_parts.patient_bolus,
+        "what the patient may give himself, see below; `{ }`: nothing; default: nothing",
+    ),
+    "window_limit": Key(
+        "", therapy_parts.window_limit,
+        '`{ volume = "200 uL", window = "24 h" }`: most in any such time, the basal counted; '
+        "`{ }`: no limit; default: none",
+    ),
+    "scheduled_change": Key(
+        "", _scheduled,
+        "`{ at = 2027-01-11T08:00:00, therapy = { ... } }`: takes over then, whole or partial",
     ),
     "emergency": Key(
         "emergency",

@@ -1,24 +1,66 @@
 """What a prescription means: flow, dose per day, whole strokes. Exact, integers and Fractions.
 
 The programmer works these out by itself, from what it is about to send or has read, so that its
-review is a second opinion on the pump's own preview.
+review is a second opinion on the pump's own preview. What a program gives per day is the mean over
+its week (flex) or over the interval of its boluses (periodic).
 """
 
 from fractions import Fraction
 from typing import Final
 
-from protocol.codes import ProgramKind
-from protocol.messages import DeviceInfo, Status, Therapy
-from tools.therapy_file import flow_pl_h
+from protocol.codes import ProgramKind, RateBasis, RatePer
+from protocol.messages import DeviceInfo, FlexStep, Rate, Status, Therapy
 
 PL_PER_ML: Final = 10**9
+DAY_MIN: Final = 1440
+WEEK_MIN: Final = 7 * DAY_MIN
+_HOURS: Final = {RatePer.HOUR: 1, RatePer.DAY: 24}
+_EPOCH_WEEKDAY: Final = 5
+"""2000-01-01, from which the pump's wall clock counts, was a Saturday; Monday is 0."""
+
+
+def volume_pl(therapy: Therapy, basis: RateBasis, amount: int) -> Fraction:
+    """Return the volume of an amount, pL; a mass is the primary drug's."""
+    if basis is RateBasis.VOLUME_PL:
+        return Fraction(amount)
+    return Fraction(amount) * PL_PER_ML / therapy.drugs[0].concentration_pg_ml
+
+
+def flow_pl_h(therapy: Therapy, rate: Rate) -> Fraction:
+    """Return the flow of a rate, pL/h."""
+    return volume_pl(therapy, rate.basis, rate.amount) / _HOURS[rate.per]
+
+
+def step_pl_h(therapy: Therapy, step: FlexStep) -> Fraction:
+    """Return the flow of a step of a flex program, pL/h."""
+    return flow_pl_h(therapy, Rate(therapy.rate.basis, therapy.rate.per, step.amount))
 
 
 def basal_pl_h(therapy: Therapy, device: DeviceInfo) -> Fraction:
-    """Return the basal flow that a prescription asks for."""
+    """Return the mean flow of the program, its periodic boluses counted, pL/h."""
     if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-        return flow_pl_h(therapy)
+        return flow_pl_h(therapy, therapy.rate)
+    if therapy.program is ProgramKind.FLEX:
+        return _flex_pl_h(therapy)
+    if therapy.program is ProgramKind.PERIODIC:
+        return _periodic_pl_h(therapy)
     return Fraction(device.minimum_rate_pl_h * (therapy.program is ProgramKind.MINIMUM_RATE))
+
+
+def week(therapy: Therapy) -> list[tuple[int, FlexStep]]:
+    """Return (minute of the week, step) of each change of a flex program, from Monday 00:00 on."""
+    return sorted(
+        ((day * DAY_MIN + step.from_min, step)
+         for step in therapy.steps for day in range(7) if step.days >> day & 1),
+        key=lambda change: change[0],
+    )  # fmt: skip
+
+
+def step_at(therapy: Therapy, wall_s: int) -> FlexStep:
+    """Return the step of a flex program that rules at a wall-clock instant."""
+    minute = (wall_s // 60 + _EPOCH_WEEKDAY * DAY_MIN) % WEEK_MIN
+    changes = week(therapy)
+    return next((step for at, step in reversed(changes) if at <= minute), changes[-1][1])
 
 
 def strokes_per_day(therapy: Therapy, device: DeviceInfo) -> int:
@@ -46,3 +88,31 @@ def rate_now_pl_h(status: Status) -> Fraction:
 def catheter_nl(therapy: Therapy) -> Fraction:
     """Return the volume of the implanted catheter."""
     return Fraction(therapy.catheter_um * therapy.catheter_pl_cm, 10**4 * 1000)
+
+
+def path_nl(therapy: Therapy, device: DeviceInfo) -> Fraction:
+    """Return the volume from the reservoir's outlet to the catheter tip."""
+    return device.tubing_nl + catheter_nl(therapy)
+
+
+def _flex_pl_h(therapy: Therapy) -> Fraction:
+    changes = week(therapy)
+    if not changes:
+        return Fraction(0)
+    until = [at for at, _ in changes[1:]] + [changes[0][0] + WEEK_MIN]
+    total = sum(
+        (step_pl_h(therapy, step) * (end - at)
+         for (at, step), end in zip(changes, until, strict=True)),
+        Fraction(0),
+    )  # fmt: skip
+    return total / WEEK_MIN
+
+
+def _periodic_pl_h(therapy: Therapy) -> Fraction:
+    """The background pauses while a bolus runs."""
+    background, boluses = flow_pl_h(therapy, therapy.rate), therapy.periodic
+    if not boluses.amount or not boluses.every_s:
+        return background
+    bolus_pl = volume_pl(therapy, boluses.basis, boluses.amount)
+    between_h = Fraction(boluses.every_s - boluses.over_s, 3600)
+    return (bolus_pl + background * between_h) * 3600 / boluses.every_s
