@@ -7,6 +7,7 @@ what is durable always agree.
 from typing import Final
 
 from firmware.alarms import NEVER_US, AlarmManager
+from firmware.bridging import Bridging
 from firmware.checks import BolusPlan, program_flow
 from firmware.delivery import Delivery
 from firmware.device import DeviceConfig
@@ -24,6 +25,11 @@ from protocol.codes import BolusBasal, BolusKind, Code, Mode, ProgramKind, StopR
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
+_STARTS: Final = {
+    BolusKind.PRIME: Event.START_PRIME,
+    BolusKind.PRIME_CATHETER: Event.START_PRIME,
+}
+"""Kinds of bolus that have a mode of their own."""
 
 
 class Infusion:
@@ -44,6 +50,7 @@ class Infusion:
         self._alarms = alarms
         self.delivery = Delivery(board.motor, board.encoder, journal, config)
         self.dosing = Dosing(config, journal, log, self.delivery)
+        self.bridging = Bridging(config, journal, log, self.delivery)
         self.modes = ModeMachine()
         self.reservoir = Reservoir(config)
         self.stall = StallDetector(config)
@@ -73,6 +80,8 @@ class Infusion:
         """When `service` has something to do of its own accord."""
         if self.dosing.running:
             return min(self.dosing.end_us, self.stall.due_us(bolus=True))
+        if self.modes.mode is Mode.BRIDGE:
+            return min(self.bridging.end_us, self.stall.flag_us())
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
             return self.stall.flag_us()
         return NEVER_US
@@ -80,12 +89,16 @@ class Infusion:
     @property
     def _basal_paused(self) -> bool:
         """True when a bolus takes the basal's place."""
+        if self.modes.mode is Mode.PRIME:
+            return True
         return self.stored is not None and self.stored.therapy.bolus_basal is BolusBasal.PAUSE
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
         if self._journal.durable.minimum_rate or self.prescribed is None:
             return per_hour(self._config.minimum_rate_pl_h)
+        if self.bridging.owed:
+            return self.bridging.flow
         return program_flow(self.prescribed.therapy, self._config)
 
     def flow(self) -> Flow:
@@ -97,6 +110,7 @@ class Infusion:
     def load(self, stored: Stored) -> None:
         """Take a stored prescription over without starting anything."""
         self.stored = stored
+        self.bridging.load(stored)
         self.reservoir.load(stored)
         self.judge_reservoir()
 
@@ -113,7 +127,7 @@ class Infusion:
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
             return
         if self.modes.mode is not Mode.STALLED:
-            self._enter_basal()
+            self._enter_basal(now_us)
         self.delivery.change(self.basal_flow(), now_us)
 
     def stop(self, reason: StopReason, now_us: int) -> None:
@@ -123,6 +137,7 @@ class Infusion:
         if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
             return
         self.dosing.cut(Code.STOPPED)
+        self.bridging.hold()
         # A pump that is told to stand still cannot be said to stall.
         self._alarms.end(Code.MOTOR_STALL)
         durable.stop_reason = reason
@@ -134,6 +149,7 @@ class Infusion:
         """Give delivery up: supply cut, safe state."""
         self.stops += 1
         self.dosing.cut(Code.STOPPED)
+        self.bridging.close(Code.STOPPED)
         self._journal.durable.stop_reason = reason
         self.modes.dispatch(Event.FAULT)
         self._log.append(Code.STOPPED, reason)
@@ -146,6 +162,7 @@ class Infusion:
         self.stops += 1
         self._alarms.raise_(Code.EOS)
         self.dosing.cut(Code.EOS)
+        self.bridging.close(Code.EOS)
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -169,9 +186,17 @@ class Infusion:
             self.dosing.refuse(kind, txn, plan, blocking or Code.STOPPED, now_us)
             self.save()
             return
-        self.modes.dispatch(Event.START_BOLUS)
+        self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
         self.dosing.begin(kind, txn, plan, now_us)
         self.delivery.change(self.flow(), now_us)
+
+    def start_bridge(self, stored: Stored, now_us: int) -> None:
+        """Begin a bridge that was committed; a stopped pump owes it until it resumes."""
+        self.load(stored)
+        self.bridging.begin()
+        if self.modes.mode in PUMPING:
+            self.deliver(now_us)
+        self.save()
 
     def resume_from_boot(self, now_us: int) -> None:
         """After self-test: go on as before the reset. A bolus never resumes by itself."""
@@ -208,7 +233,7 @@ class Infusion:
         if self.dosing.running or self._when_idle:
             self._settle(now_us)
         if self.modes.mode is Mode.STALLED and moved:
-            self._recovered()
+            self._recovered(now_us)
 
     def service(self, now_us: int) -> None:
         """Do what is due: end a bolus, flag a stall, command strokes."""
@@ -222,6 +247,10 @@ class Infusion:
                 # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
                 within_us = self._config.bolus_stall_us
                 most = min(most, self._config.bolus_stall_strokes)
+        if self.bridging.end_us != NEVER_US:
+            if self.bridging.over(now_us):
+                self._end_bridge(now_us)
+            edge_us = min(edge_us, self.bridging.end_us)
         if self.stall.unconfirmed:
             self._judge_stall(now_us)
             most = 1
@@ -253,6 +282,8 @@ class Infusion:
         strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self._journal.durable.accounted)
         if not strokes or not self.delivery.flow.numerator:
             return None
+        if self.bridging.owed:
+            return self._low_after_bridge_us(strokes)
         if not self.dosing.running:
             return self.delivery.due_us(strokes)
         basal = self.basal_flow()
@@ -263,7 +294,25 @@ class Infusion:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _enter_basal(self) -> None:
+    def _low_after_bridge_us(self, strokes: int) -> int | None:
+        """When so many more strokes will have been given: bridge first, then the program."""
+        low_us, end_us = self.delivery.due_us(strokes), self.bridging.end_us
+        if low_us <= end_us:
+            return low_us
+        assert self.prescribed is not None
+        program = program_flow(self.prescribed.therapy, self._config)
+        if not program.numerator:
+            return None
+        left_pl = self.reservoir.computed_pl(self.delivery.accounted()) - self.reservoir.low_pl
+        after_pl = max(0, left_pl - self.bridging.left_pl())
+        return end_us + after_pl * program.denominator // program.numerator
+
+    def _enter_basal(self, now_us: int) -> None:
+        if self._journal.durable.minimum_rate:
+            self.bridging.hold()
+        elif self.bridging.owed and self.bridging.go_on(now_us):
+            self.modes.dispatch(Event.DELIVER_BRIDGE)
+            return
         minimum = self._journal.durable.minimum_rate or self.program is not (
             ProgramKind.SIMPLE_CONTINUOUS
         )
@@ -297,10 +346,19 @@ class Infusion:
         """Its whole volume was owed and commanded: back to the basal from that very instant."""
         self.changed = True
         end_us = self.dosing.end_us
-        self._enter_basal()
+        self._enter_basal(end_us)
         self.delivery.change(self.basal_flow(), end_us)
         self.dosing.end()
         self.save()
+
+    def _end_bridge(self, now_us: int) -> None:
+        """The path is free of the old concentration: the program, from that very instant."""
+        self.changed = True
+        end_us = self.bridging.end_us
+        if self.bridging.end(now_us):
+            self._enter_basal(end_us)
+            self.delivery.change(self.basal_flow(), end_us)
+            self.save()
 
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode
@@ -311,14 +369,17 @@ class Infusion:
             self._log.append(Code.STALL, self.stall.unconfirmed)
             self._alarms.raise_(Code.MOTOR_STALL)
             self.dosing.cut(Code.MOTOR_STALL)
+            self.bridging.hold()
             self.modes.dispatch(Event.STALL)
             self.delivery.change(self.basal_flow(), now_us)
             self._settle_when_idle(now_us)
 
-    def _recovered(self) -> None:
+    def _recovered(self, now_us: int) -> None:
         self._log.append(Code.STALL_RECOVERED)
         self._alarms.end(Code.MOTOR_STALL)
-        self._enter_basal()
+        self._enter_basal(now_us)
+        if self.delivery.flow != self.basal_flow():
+            self.delivery.change(self.basal_flow(), now_us)
         self.save()
 
     def save(self, done: Done | None = None) -> None:
