@@ -21,7 +21,7 @@ from protocol.operations import BY_NAME, encode_request, split_response
 from tools.emulated import build_pump
 
 START_WALL_S: Final = 852_454_800
-"""2027-01-04T09:00:00."""
+"""2027-01-05T09:00:00, a Tuesday."""
 
 
 class Violated(AssertionError):

@@ -49,10 +49,12 @@ from protocol.operations import BY_NAME, SCHEMA_ID, encode_request, split_respon
 from tools.emulated import build_pump
 
 START_WALL_S = 852_454_800
-"""2027-01-04T09:00:00."""
+"""2027-01-05T09:00:00, a Tuesday."""
 MINUTE_US = 60_000_000
 STROKE_NL = 250
 BACLOFEN = Drug("baclofen", 2_000_000_000)
+DRUG = Drug("test drug", 2_000_000_000)
+"""As concentrated, but not in the drug table: only the pump's own limits hold for it."""
 HUNDRED_FIFTY_UL_DAY = Rate(RateBasis.MASS_PG, RatePer.DAY, 300_000_000)
 """300 µg/day of 2000 µg/mL: 0.150 mL/day, worked case 1."""
 
@@ -63,11 +65,11 @@ def therapy(
     low_nl: int = 2_000_000,
     basal: BolusBasal = BolusBasal.CONTINUE,
 ) -> Therapy:
-    """The common prescription of the worked cases."""
+    """The common prescription of the worked cases, of a drug without limits of its own."""
     if program is not ProgramKind.SIMPLE_CONTINUOUS:
         rate = Rate(RateBasis.VOLUME_PL, RatePer.DAY, 0)
     return Therapy(
-        (BACLOFEN,), program, rate, low_nl, 0, 815_000, 2_200_000, basal, EmergencyAction.STOP, 0
+        (DRUG,), program, rate, low_nl, 0, 815_000, 2_200_000, basal, EmergencyAction.STOP, 0
     )
 
 
