@@ -1,0 +1,165 @@
+"""What a clinician is warned of: codes, each with its sentence.
+
+A warning refuses nothing: it is shown with the review, before the question, and listed in the
+result. What is refused is refused by a limit, of the programmer or of the pump.
+"""
+
+import enum
+from typing import Final, NamedTuple
+
+from firmware import limits
+from firmware.limits import Passed
+from protocol.codes import ProgramKind
+from protocol.errors import LimitId
+from protocol.messages import DeviceInfo, Status, Therapy
+from tools.programmer import doses
+from tools.programmer import format as text
+from tools.programmer.residual import Residual
+
+DAY_S: Final = 86_400
+
+
+class Warn(enum.Enum):
+    """The codes; new ones are added, none renamed."""
+
+    BRIDGE_OMITTED = enum.auto()
+    CONCENTRATION_CHANGED = enum.auto()
+    DOSE_CHANGE = enum.auto()
+    IMPLAUSIBLE_FLOW = enum.auto()
+    DISCREPANCY_OVER = enum.auto()
+    DISCREPANCY_UNDER = enum.auto()
+    RESIDUAL_IMPLAUSIBLE = enum.auto()
+    STABILITY_PASSED = enum.auto()
+    OPEN_TRANSACTION = enum.auto()
+    CLOCK_CHANGES_DOSE = enum.auto()
+
+
+class Caution(NamedTuple):
+    """One warning."""
+
+    code: Warn
+    sentence: str
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"! {self.code.name}: {self.sentence}"
+
+
+_DOSE_LIMITS: Final = (
+    LimitId.DOSE_RISE_PERCENT, LimitId.DOSE_FALL_PERCENT, LimitId.DOSE_STEP_PG,
+)  # fmt: skip
+BRIDGE_OMITTED: Final = Caution(
+    Warn.BRIDGE_OMITTED,
+    "tubing and catheter still hold the old solution, which is now given at the new rate; "
+    "a bridge follows with `bridge`",
+)
+
+
+def of_program(
+    current: Therapy | None, pending: Therapy, status: Status, device: DeviceInfo
+) -> list[Caution]:
+    """Return what to say of a therapy before it is programmed."""
+    found = []
+    if current is not None and current.drugs != pending.drugs:
+        before, after = _solution(current), _solution(pending)
+        found.append(
+            Caution(
+                Warn.CONCENTRATION_CHANGED,
+                f"from {before} to {after}; the reservoir must hold the new solution",
+            )
+        )
+    for passed in limits.program_limits(pending, current, device.minimum_rate_pl_h):
+        found += _of_limit(passed, current, pending, device)
+    return found + of_visit(status, current)
+
+
+def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
+    """Return what to say at the start of a visit."""
+    if therapy is None or not therapy.stability_days or not status.fill_wall_s:
+        return []
+    until_s = status.fill_wall_s + therapy.stability_days * DAY_S
+    if status.wall_s < until_s:
+        return []
+    passed = text.date_text(until_s)
+    return [Caution(Warn.STABILITY_PASSED, f"the drugs in the reservoir were good until {passed}")]
+
+
+def of_residual(residual: Residual) -> list[Caution]:
+    """Return what to say of the volume that was taken out."""
+    found = []
+    gate = (
+        f"{text.millilitres(residual.low_nl)} to {text.millilitres(residual.high_nl)} would be "
+        "within its accuracy"
+    )
+    if residual.over:
+        found.append(
+            Caution(Warn.DISCREPANCY_OVER, f"the pump has given more than it believes; {gate}")
+        )
+    if residual.under:
+        found.append(
+            Caution(Warn.DISCREPANCY_UNDER, f"the pump has given less than it believes; {gate}")
+        )
+    if residual.implausible:
+        found.append(
+            Caution(
+                Warn.RESIDUAL_IMPLAUSIBLE,
+                f"{text.millilitres(residual.actual_nl)} cannot be what is left of "
+                f"{text.millilitres(residual.fill_nl)}; was it mistyped, or was the fill not "
+                "what the pump was told, or not in the reservoir?",
+            )
+        )
+    return found
+
+
+def of_clock(status: Status, therapy: Therapy | None, wall_s: int) -> list[Caution]:
+    """Return what a new wall clock does to the dose. Intervals and lockouts do not move with it."""
+    found = []
+    if therapy is not None and therapy.program is ProgramKind.FLEX:
+        before, after = (doses.step_at(therapy, at) for at in (status.wall_s, wall_s))
+        rates = [text.rate_hour(doses.step_pl_h(therapy, step)) for step in (before, after)]
+        effect = (
+            f"the rate goes from {rates[0]} to {rates[1]} at once, and all steps move"
+            if before != after
+            else f"the rate stays {rates[0]} for now, and all later steps move"
+        )
+        moved = text.seconds(abs(wall_s - status.wall_s))
+        way = "earlier" if wall_s > status.wall_s else "later"
+        found.append(Caution(Warn.CLOCK_CHANGES_DOSE, f"{effect} {moved} {way}"))
+    if status.pending_wall_s:
+        when = text.date_text(status.pending_wall_s)
+        found.append(
+            Caution(Warn.CLOCK_CHANGES_DOSE, f"the change scheduled for {when} by the clock moves")
+        )
+    return found
+
+
+def _of_limit(
+    passed: Passed, current: Therapy | None, pending: Therapy, device: DeviceInfo
+) -> list[Caution]:
+    assert current is not None or passed.id not in (*_DOSE_LIMITS, LimitId.FLOW_JUMP_PL_H)
+    if passed.id is LimitId.FLOW_JUMP_PL_H and current is not None:
+        rates = [text.rate_day(doses.basal_pl_h(one, device)) for one in (current, pending)]
+        return [
+            Caution(
+                Warn.IMPLAUSIBLE_FLOW,
+                f"with this concentration the flow would jump from {rates[0]} to {rates[1]}; "
+                "one of the two concentrations was mistyped",
+            )
+        ]
+    if passed.id in _DOSE_LIMITS and current is not None:
+        name = pending.drugs[passed.drug - 1].name
+        daily = [doses.daily_pg(one, device).get(name, 0) for one in (current, pending)]
+        return [
+            Caution(
+                Warn.DOSE_CHANGE,
+                f"{name} from {text.mass(daily[0])}/day to {text.mass(daily[1])}/day, more than "
+                "is usual in one step",
+            )
+        ]
+    return []
+
+
+def _solution(therapy: Therapy) -> str:
+    return " + ".join(
+        f"{drug.name} {text.concentration(drug.concentration_pg_ml)}" for drug in therapy.drugs
+    )
