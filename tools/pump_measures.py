@@ -65,6 +65,14 @@ PUMP: Final[dict[str, Reading]] = {
         Kind.NUMBER, lambda s: doses.rate_now_pl_h(s) / text.PL_PER_UL,
         "rate now, of basal and bolus",
     ),
+    "pump.lockout_s": Reading(
+        Kind.NUMBER, lambda s: Fraction(s.lockout_s),
+        "until a patient bolus may begin; 0: no lockout runs",
+    ),
+    "pump.boluses_24h": Reading(
+        Kind.NUMBER, lambda s: Fraction(s.boluses_24h),
+        "patient boluses begun in the last 24 h",
+    ),
     "pump.battery_mv": Reading(Kind.NUMBER, lambda s: Fraction(s.battery_mv), "rest voltage"),
     "pump.eri": Reading(
         Kind.BOOLEAN, lambda s: bool(s.eri), "whether the elective replacement indicator is on"

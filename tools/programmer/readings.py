@@ -49,6 +49,7 @@ def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
         ("Rate", text.rate(doses.rate_now_pl_h(status))),
         *_therapy(status, device, therapy),
         ("Last bolus", _bolus(status)),
+        *_patient(status, therapy),
         *_reservoir(status, device, therapy),
         ("Battery", _battery(status)),
         *_alarms(status.alarms),
@@ -99,6 +100,8 @@ def _therapy(status: Status, device: DeviceInfo, therapy: Therapy | None) -> lis
     if therapy is None:
         return [("Therapy", "none programmed")]
     rows = [("Therapy", _word(status.program).replace("_", " "))]
+    if status.pending_wall_s:
+        rows.append(("", f"a scheduled change takes over {_date(status.pending_wall_s)}"))
     daily_pg = doses.daily_pg(therapy, device)
     for drug in therapy.drugs:
         dose = text.mass(daily_pg[drug.name])
@@ -113,6 +116,15 @@ def _bolus(status: Status) -> str:
     given, total = text.volume(status.bolus_given_nl), text.volume(status.bolus_total_nl)
     running = f"{_word(status.bolus)}, running" if status.bolus else "ended"
     return f"{given} of {total} given, {running}"
+
+
+def _patient(status: Status, therapy: Therapy | None) -> list[tuple[str, str]]:
+    if therapy is None or not therapy.patient.amount:
+        return []
+    most = therapy.patient.max_per_24h
+    taken = f"{status.boluses_24h} of {most}" if most else f"{status.boluses_24h}"
+    wait = f"locked for {text.seconds(status.lockout_s)}" if status.lockout_s else "not locked"
+    return [("Patient bolus", f"{taken} in the last 24 h, {wait}")]
 
 
 def _reservoir(

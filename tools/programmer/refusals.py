@@ -26,6 +26,10 @@ def _flow(pl_h: int) -> str:
     return text.rate_day(pl_h).removeprefix("~")  # the pump sends whole pL/h: near is exact
 
 
+def _same(sentence: str, show: Callable[[int], str]) -> _Limit:
+    return _Limit(sentence, sentence, show)
+
+
 _FLOW_MAX: Final = "flow {value} is above this pump's highest rate, {limit}"
 _FLOW_MIN: Final = "flow {value} is below this pump's lowest rate, {limit}"
 LIMITS: Final[dict[LimitId, _Limit]] = {
@@ -50,6 +54,59 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
         "bolus duration {value} is longer than the longest, {limit}",
         "bolus duration {value} is shorter than the shortest, {limit}",
         text.seconds,
+    ),
+    LimitId.SCHEDULE_MIN: _same(
+        "the steps of the schedule are out of order, or a weekday has none", str
+    ),
+    LimitId.SCHEDULE_STEPS: _Limit(
+        "the schedule has {value} steps, more than {limit}",
+        "the schedule has {value} steps, fewer than {limit}",
+        str,
+    ),
+    LimitId.PERIODIC_S: _Limit(
+        "{value} is too long for the periodic boluses, which allow {limit}",
+        "{value} is too short for the periodic boluses, which need {limit}",
+        text.seconds,
+    ),
+    LimitId.WINDOW_NL: _Limit(
+        "volume {value} is more than the window may hold, {limit}",
+        "volume {value} is less than the window must hold, {limit}",
+        text.volume,
+    ),
+    LimitId.PATH_NL: _Limit(
+        "{value} is more than the path from pump to catheter tip holds, {limit}",
+        "the path from pump to catheter tip has {value} to be filled; was the catheter programmed?",
+        text.volume,
+    ),
+    LimitId.DOSE_PER_DAY_PG: _same(
+        "dose {value}/day is above the drug's limit, {limit}", text.mass
+    ),
+    LimitId.DATE_S: _Limit(
+        "{value} is later than {limit}, the last that can be scheduled",
+        "{value} is past; the pump's clock says {limit}",
+        text.date_text,
+    ),
+    LimitId.CONCENTRATION_PG_ML: _Limit(
+        "concentration {value} is above the highest in use, {limit}",
+        "concentration {value} is below the lowest in use, {limit}",
+        text.concentration,
+    ),
+    LimitId.FLOW_JUMP_PL_H: _Limit(
+        "with the new concentration the flow would jump to {value}, more than {limit}: implausible",
+        "with the new concentration the flow would fall to {value}, less than {limit}: implausible",
+        _flow,
+    ),
+    LimitId.DOSE_RISE_PERCENT: _same(
+        "the dose would rise by {value} %, more than {limit} % at once", str
+    ),
+    LimitId.DOSE_FALL_PERCENT: _same(
+        "the dose would fall by {value} %, more than {limit} % at once", str
+    ),
+    LimitId.DOSE_START_PG: _same(
+        "dose {value}/day is above the highest to start the drug with, {limit}", text.mass
+    ),
+    LimitId.DOSE_STEP_PG: _same(
+        "{value}/day is added at once, more than the drug's step, {limit}", text.mass
     ),
 }
 
@@ -93,7 +150,8 @@ _STATES: Final[dict[Mode, str]] = {
 def sentence(code: ErrorCode, refusal: Refusal) -> str:
     """Return why the pump refused, in words."""
     if code in (ErrorCode.LIMIT_HARD, ErrorCode.LIMIT_SOFT):
-        return _limit(refusal)
+        override = "" if code is ErrorCode.LIMIT_HARD else "; --override when it is meant"
+        return _limit(refusal) + override
     if code is ErrorCode.LOCKOUT:
         return f"the lockout runs for another {text.seconds(refusal.value)}"
     if code is ErrorCode.STATE:

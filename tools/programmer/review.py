@@ -11,12 +11,23 @@ from itertools import chain, repeat, zip_longest
 from typing import Final, NamedTuple
 
 from protocol.codes import ProgramKind, RateBasis, RatePer
-from protocol.messages import FILL_NOT_TOLD, DeviceInfo, Drug, Preview, ProgramParameters, Therapy
+from protocol.messages import (
+    AT_ONCE,
+    FILL_NOT_TOLD,
+    DeviceInfo,
+    Drug,
+    Preview,
+    ProgramParameters,
+    Rate,
+    Therapy,
+)
 from tools.programmer import doses
 from tools.programmer import format as text
+from tools.therapy_parts import clock, day_names
 
 ABSENT: Final = "-"
 CHANGED: Final = "*"
+_VARYING: Final = (ProgramKind.FLEX, ProgramKind.PERIODIC)
 COLUMN_MAX: Final = 32
 """Widest value column, longer values take a second line: with the longest drug name 99 in all."""
 
@@ -57,6 +68,8 @@ def lines(
     left, right = _settings(before, device), _settings(after, device)
     names = list(dict.fromkeys((*right, *left)))
     rows = [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
+    if pending.at_wall_s:
+        rows.insert(0, Line("takes over", ABSENT, text.date_text(pending.at_wall_s)))
     if pending.fill_nl != FILL_NOT_TOLD:
         rows.append(Line("reservoir filled to", ABSENT, text.millilitres(pending.fill_nl)))
     return rows
@@ -90,8 +103,7 @@ def _settings(view: View, device: DeviceInfo) -> dict[str, str]:
     found = {"mode": therapy.program.name.lower().replace("_", " ")}
     for number, drug in enumerate(therapy.drugs, 1):
         found[f"drug {number}"] = f"{drug.name} {text.concentration(drug.concentration_pg_ml)}"
-    if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-        found["prescribed"] = _prescribed(therapy)
+    found |= _program(therapy)
     found |= _flow(view, therapy, device)
     found |= {name: show(therapy) for name, show in _PLAIN.items()}
     found["computed volume"] = text.millilitres(view.computed_nl)
@@ -101,7 +113,8 @@ def _settings(view: View, device: DeviceInfo) -> dict[str, str]:
 def _flow(view: View, therapy: Therapy, device: DeviceInfo) -> dict[str, str]:
     rate_pl_h = doses.basal_pl_h(therapy, device)
     volume_pl = view.strokes * device.stroke_pl
-    found = {"rate": text.rate_day(rate_pl_h), "  per hour": text.rate_hour(rate_pl_h)}
+    mean = "mean " if therapy.program in _VARYING else ""
+    found = {f"{mean}rate": text.rate_day(rate_pl_h), "  per hour": text.rate_hour(rate_pl_h)}
     for drug in therapy.drugs:
         found[f"dose {drug.name}"] = _daily(rate_pl_h * 24, drug)
     found["achievable"] = f"{view.strokes} strokes = {text.volume(Fraction(volume_pl, 1000))}/day"
@@ -114,12 +127,60 @@ def _daily(volume_pl: Fraction, drug: Drug) -> str:
     return f"{text.mass(doses.mass_pg(volume_pl, drug.concentration_pg_ml))}/day"
 
 
-def _prescribed(therapy: Therapy) -> str:
+def _program(therapy: Therapy) -> dict[str, str]:
+    """Return the program as it was prescribed."""
     rate = therapy.rate
-    per = "h" if rate.per is RatePer.HOUR else "day"
-    if rate.basis is RateBasis.MASS_PG:
-        return f"{text.mass(rate.amount)}/{per}"
-    return f"{text.volume(Fraction(rate.amount, 1000))}/{per}"
+    if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
+        return {"prescribed": _rate(rate, rate.amount)}
+    if therapy.program is ProgramKind.FLEX:
+        return {
+            f"from {clock(step.from_min)} {day_names(step.days)}": _rate(rate, step.amount)
+            for step in therapy.steps
+        }
+    if therapy.program is ProgramKind.PERIODIC:
+        boluses = therapy.periodic
+        first = boluses.first_min
+        return {
+            "background": _rate(rate, rate.amount),
+            "periodic bolus": _dose(boluses.basis, boluses.amount, boluses.over_s),
+            "  every": text.seconds(boluses.every_s),
+            "  the first": "at once" if first == AT_ONCE else f"at {clock(first)}",
+        }
+    return {}
+
+
+def _rate(rate: Rate, amount: int) -> str:
+    return f"{_amount(rate.basis, amount)}/{'h' if rate.per is RatePer.HOUR else 'day'}"
+
+
+def _amount(basis: RateBasis, amount: int) -> str:
+    if basis is RateBasis.MASS_PG:
+        return text.mass(amount)
+    return text.volume(Fraction(amount, 1000))
+
+
+def _dose(basis: RateBasis, amount: int, over_s: int) -> str:
+    time = f"over {text.seconds(over_s)}" if over_s else "as fast as allowed"
+    return f"{_amount(basis, amount)} {time}"
+
+
+def _patient(therapy: Therapy) -> str:
+    patient = therapy.patient
+    if not patient.amount:
+        return "none"
+    words = [_dose(patient.basis, patient.amount, patient.over_s)]
+    if patient.lockout_s:
+        start = patient.lockout_from.name.lower()
+        words.append(f"lockout {text.seconds(patient.lockout_s)} from its {start}")
+    if patient.max_per_24h:
+        words.append(f"at most {patient.max_per_24h} in 24 h")
+    return ", ".join(words)
+
+
+def _window(therapy: Therapy) -> str:
+    if not therapy.window_nl:
+        return ABSENT
+    return f"{text.volume(therapy.window_nl)} in {text.seconds(therapy.window_s)}"
 
 
 def _catheter(therapy: Therapy) -> str:
@@ -137,6 +198,8 @@ _PLAIN: Final[dict[str, Callable[[Therapy], str]]] = {
     "low-reservoir alarm": lambda t: text.millilitres(t.low_reservoir_nl),
     "drug stability": lambda t: f"{t.stability_days} d" if t.stability_days else ABSENT,
     "catheter": _catheter,
+    "patient bolus": _patient,
+    "most in a window": _window,
     "basal during bolus": lambda t: _word(t.bolus_basal),
     "emergency stop": lambda t: _word(t.emergency),
     "patient may stop": lambda t: "yes" if t.patient_may_stop else "no",

@@ -192,7 +192,7 @@ FAMILIES: Final[dict[str, Family]] = {
 """First part of a name -> measures."""
 
 LATER: Final = (
-    "pump.lockout_s", "pump.boluses_24h", "programmer.refill_discrepancy_percent",
+    "programmer.refill_discrepancy_percent",
     "programmer.warnings", "programmer.bridge_ul", "programmer.bridge_s", "programmer.prime_ul",
     "invariants.violations",
 )  # fmt: skip
@@ -200,7 +200,7 @@ LATER: Final = (
 
 WORDS: Final[dict[str, Collection[str]]] = {
     "pump.mode": [mode.name.lower() for mode in Mode],
-    "pump.program": [*(kind.name.lower() for kind in ProgramKind), "flex", "periodic"],
+    "pump.program": [kind.name.lower() for kind in ProgramKind],
     "pump.bolus": [kind.name.lower() for kind in BolusKind],
     "sound.active": ["none", "critical", "non_critical"],
 }
