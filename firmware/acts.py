@@ -14,6 +14,7 @@ from firmware.checks import (
     Refused,
     check_bolus,
     check_fill,
+    check_limits,
     check_program,
     strokes_per_day,
 )
@@ -22,6 +23,7 @@ from firmware.event_log import EventLog
 from firmware.flow import ZERO, Flow
 from firmware.infusion import Infusion
 from firmware.journal import Journal
+from firmware.limits import Passed, bolus_limits, program_limits
 from firmware.modes import PUMPING
 from firmware.prescription import Stored
 from hal.board import Board
@@ -75,6 +77,8 @@ class Plan(NamedTuple):
     fill_told: bool = False
     """The volume in the reservoir is told with it: what was uncertain before is past."""
     bolus: BolusPlan | None = None
+    passed: tuple[Passed, ...] = ()
+    """Soft limits that the override lets pass."""
 
 
 class Acts:
@@ -115,16 +119,27 @@ class Acts:
     def _plan_program(self, parameters: ProgramParameters) -> Plan:
         self._not_during_bolus()
         flow = check_program(parameters, self._config)
+        before = self._infusion.prescribed
+        passed = check_limits(
+            program_limits(
+                parameters.therapy,
+                before.therapy if before else None,
+                self._config.minimum_rate_pl_h,
+            ),
+            parameters.override,
+        )
         told = parameters.fill_nl != FILL_NOT_TOLD
         stored = self._next(parameters.therapy, parameters.fill_nl if told else None)
         strokes = strokes_per_day(flow, self._config)
         volume_nl = strokes * self._config.stroke_pl // 1000
-        return Plan(strokes, volume_nl, 0, self._computed_nl(stored), stored, told)
+        computed_nl = self._computed_nl(stored)
+        return Plan(strokes, volume_nl, 0, computed_nl, stored, told, passed=passed)
 
     def _program(self, txn: int, parameters: ProgramParameters, plan: Plan) -> None:
         assert plan.stored is not None
         now_us = self._clock.now_us()
         self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
+        self._log_overridden(plan)
         self._alarms.end(Code.MEMORY_ERROR)
         self._infusion.load(plan.stored)
         self._leave_minimum_rate()
@@ -186,11 +201,15 @@ class Acts:
         bolus = check_bolus(
             parameters, prescribed.therapy, infusion.basal_flow(), computed_pl, self._config
         )
-        self._not_by_mistake(bolus.strokes, parameters)
         volume_pl = bolus.strokes * self._config.stroke_pl
+        passed = check_limits(
+            bolus_limits(prescribed.therapy, volume_pl, 0, self._config.minimum_rate_pl_h),
+            parameters.override,
+        )
+        self._not_by_mistake(bolus.strokes, parameters)
         return Plan(
             bolus.strokes, volume_pl // 1000, bolus.duration_us, (computed_pl - volume_pl) // 1000,
-            bolus=bolus,
+            bolus=bolus, passed=passed,
         )  # fmt: skip
 
     def _bolus(self, txn: int, parameters: BolusParameters, plan: Plan) -> None:
@@ -198,6 +217,7 @@ class Acts:
         now_us = self._clock.now_us()
         self._last_bolus = (plan.strokes, now_us)
         self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
+        self._log_overridden(plan)
 
     def _not_by_mistake(self, strokes: int, parameters: BolusParameters) -> None:
         """A like dose within minutes is what a tool that crashed would ask for again."""
@@ -243,6 +263,10 @@ class Acts:
         self._infusion.save()
 
     # --- shared ---------------------------------------------------------------------------------
+
+    def _log_overridden(self, plan: Plan) -> None:
+        for passed in plan.passed:
+            self._log.append(Code.LIMIT_OVERRIDDEN, passed.id, passed.drug)
 
     def _start(self, now_us: int) -> None:
         """Deliver, unless the pump has been stopped while the record was written."""

@@ -21,6 +21,7 @@ from firmware.flow import (
     plus,
     volume_pl,
 )
+from firmware.limits import Passed
 from protocol.codes import BolusBasal, ProgramKind, RateBasis
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import FILL_NOT_TOLD, BolusParameters, ProgramParameters, Therapy
@@ -90,6 +91,15 @@ def check_fill(fill_nl: int, config: DeviceConfig) -> None:
     """Check a volume said to be in the reservoir."""
     if fill_nl > config.capacity_nl:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.RESERVOIR_NL, fill_nl, config.capacity_nl)
+
+
+def check_limits(passed: list[Passed], override: int) -> tuple[Passed, ...]:
+    """Refuse what passes a drug's limit; return the soft ones that the override lets pass."""
+    for one in passed:
+        if one.hard or not override:
+            code = ErrorCode.LIMIT_HARD if one.hard else ErrorCode.LIMIT_SOFT
+            raise Refused(code, one.id, one.value, one.limit)
+    return tuple(passed)
 
 
 def check_bolus(

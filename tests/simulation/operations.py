@@ -57,7 +57,8 @@ def _spread(life: Life, least: int, most: int) -> int:
 def _program(life: Life) -> Wanted:
     random, config = life.random, life.bench.config
     kind = random.choices(_PROGRAMS, (1, 2, 8))[0]
-    drug = Drug("baclofen", random.choice((2_000_000_000, 500_000_000, 333_333_333, 7)))
+    concentration = random.choice((2_000_000_000, 500_000_000, 333_333_333, 7))
+    drug = Drug(f"drug {concentration}", concentration)  # none in the drug table
     ul_day = _spread(life, 48, 24_000)
     rate = random.choice((
         Rate(RateBasis.VOLUME_PL, RatePer.DAY, ul_day * 10**6),

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nurse import BACLOFEN, therapy
+from nurse import DRUG, therapy
 from rig import PROFILE
 
 from firmware import path
@@ -16,7 +16,7 @@ from protocol.codes import BolusKind, RateBasis, RatePer
 from protocol.messages import Drug, Rate
 
 CONFIG = PROFILE.device
-HALF = Drug("baclofen", 500_000_000)
+HALF = Drug(DRUG.name, 500_000_000)
 CASE_4 = path.change(
     replace(therapy(), drugs=(HALF,)), flow(600_000_000, DAY_US), 1000
 )  # 500 µg/mL at 0.600 mL/day, changed after 1000 strokes
@@ -79,8 +79,8 @@ def test_a_bridge_owes_what_has_not_left_the_pump_since_it_was_committed() -> No
 @pytest.mark.parametrize(
     ("new", "is_change"),
     [
-        ((BACLOFEN,), False),
-        ((BACLOFEN, Drug("morphine", 1)), False),
+        ((DRUG,), False),
+        ((DRUG, Drug("morphine", 1)), False),
         ((HALF,), True),
         ((Drug("morphine", 2_000_000_000),), True),
         ((), False),
