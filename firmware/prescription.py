@@ -10,21 +10,36 @@ is good is repaired at boot; when none is good nothing is delivered on a guess.
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from firmware.flash_queue import FlashQueue
 from firmware.layout import PRESCRIPTION_COPIES, SECTOR
 from firmware.path import NO_BRIDGE, NO_CHANGE, Bridge, Change
+from firmware.program import first_periodic_s
 from protocol import codec
 from protocol.codec import STRUCT, Message, wire
+from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
 from protocol.crc import crc32c
 from protocol.errors import RemoteError
-from protocol.messages import Therapy
+from protocol.messages import Rate, Therapy
 
 _HEADER_BYTES: Final = 6
 """Length u16, CRC-32C u32 of the body."""
 _BLANK: Final = bytes([0xFF]) * _HEADER_BYTES
+NOTHING_PRESCRIBED: Final = Therapy(
+    drugs=(),
+    program=ProgramKind.STOPPED,
+    rate=Rate(RateBasis.VOLUME_PL, RatePer.DAY, 0),
+    low_reservoir_nl=0,
+    stability_days=0,
+    catheter_um=0,
+    catheter_pl_cm=0,
+    bolus_basal=BolusBasal.CONTINUE,
+    emergency=EmergencyAction.STOP,
+    patient_may_stop=0,
+)
+"""Stands in the record of a pump that was told of a fill but of no therapy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,27 @@ class Stored(Message):
         STRUCT, item=Change, default=NO_CHANGE, doc="the last change of concentration"
     )
     bridge: Bridge = wire(STRUCT, item=Bridge, default=NO_BRIDGE, doc="the last bridge")
+    periodic_wall_s: int = wire(
+        "I", unit="s", default=0, doc="periodic: when its first bolus comes; moves with the clock"
+    )
+    pending_wall_s: int = wire(
+        "I", unit="s", default=0, doc="when a scheduled change takes over; 0: none"
+    )
+    pending: Therapy = wire(
+        STRUCT, item=Therapy, default=NOTHING_PRESCRIBED, doc="what is in force from then on"
+    )
+
+
+def taken_over(stored: Stored, wall_s: int) -> Stored:
+    """Return the record of a scheduled change that takes over at `wall_s`."""
+    return replace(
+        stored,
+        prescribed=1,
+        therapy=stored.pending,
+        periodic_wall_s=first_periodic_s(stored.pending.periodic, wall_s),
+        pending_wall_s=0,
+        pending=NOTHING_PRESCRIBED,
+    )
 
 
 class Health(enum.Enum):

@@ -1,13 +1,15 @@
 """What the pump says of itself: the replies to STATUS, DEVICE and PRESCRIPTION."""
 
 from firmware import VERSION
-from firmware.acts import NOTHING_PRESCRIBED
 from firmware.alarms import AlarmManager
+from firmware.bolus import Bolus
+from firmware.bridging import Bridging
 from firmware.device import DeviceConfig, Identity
 from firmware.event_log import EventLog
 from firmware.flow import hourly_ratio
 from firmware.infusion import Infusion
 from firmware.journal import Journal
+from firmware.prescription import NOTHING_PRESCRIBED
 from firmware.supply import Supply
 from hal.board import Board
 from protocol.codes import BolusKind
@@ -49,6 +51,7 @@ class StatusReport:
         now_us = self._board.clock.now_us()
         accounted = delivery.accounted()
         bolus = infusion.dosing.given(now_us)
+        dose = bolus if bolus is not None else infusion.bridging
         rate_pl, rate_h = hourly_ratio(delivery.flow)
         stroke_pl = self._config.stroke_pl
         low_wall_s = self._low_wall_s(now_us)
@@ -61,9 +64,9 @@ class StatusReport:
             mode=infusion.modes.mode,
             program=infusion.program,
             stop_reason=durable.stop_reason,
-            bolus=bolus.kind if bolus is not None and bolus.running else BolusKind.NONE,
-            bolus_given_nl=bolus.given_pl // 1000 if bolus is not None else 0,
-            bolus_total_nl=bolus.total_pl // 1000 if bolus is not None else 0,
+            bolus=_kind(bolus, infusion.bridging),
+            bolus_given_nl=dose.given_pl // 1000,
+            bolus_total_nl=dose.total_pl // 1000,
             rate_numerator_pl=rate_pl,
             rate_denominator_h=rate_h,
             computed_nl=infusion.reservoir.computed_pl(accounted) // 1000,
@@ -119,3 +122,10 @@ class StatusReport:
         if stored is None:
             return PrescriptionInfo(0, 0, NOTHING_PRESCRIBED)
         return PrescriptionInfo(stored.generation, stored.written_wall_s, stored.therapy)
+
+
+def _kind(bolus: Bolus | None, bridging: Bridging) -> BolusKind:
+    """What runs; a bridge as long as it is owed."""
+    if bolus is not None and bolus.running:
+        return bolus.kind
+    return BolusKind.BRIDGE if bridging.owed else BolusKind.NONE
