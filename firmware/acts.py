@@ -5,6 +5,7 @@ journal record that commits it is durable, and cannot be refused any more.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from firmware.alarms import AlarmManager
@@ -25,17 +26,17 @@ from firmware.infusion import Infusion
 from firmware.journal import Journal
 from firmware.limits import Passed, bolus_limits, program_limits
 from firmware.modes import PUMPING
-from firmware.prescription import Stored
+from firmware.path import NO_BRIDGE, NO_CHANGE, Change, change, changed
+from firmware.path_checks import PRIMES, check_bridge, check_prime
+from firmware.prescription import NOTHING_PRESCRIBED, Stored
+from firmware.program import mean_flow
 from hal.board import Board
 from protocol.codec import Message
 from protocol.codes import (
-    BolusBasal,
+    BolusKind,
     Code,
-    EmergencyAction,
     Mode,
     ProgramKind,
-    RateBasis,
-    RatePer,
     StopReason,
     TxnOp,
 )
@@ -45,24 +46,9 @@ from protocol.messages import (
     BolusParameters,
     ClearAlarmParameters,
     ProgramParameters,
-    Rate,
     RefillParameters,
     Therapy,
 )
-
-NOTHING_PRESCRIBED: Final = Therapy(
-    drugs=(),
-    program=ProgramKind.STOPPED,
-    rate=Rate(RateBasis.VOLUME_PL, RatePer.DAY, 0),
-    low_reservoir_nl=0,
-    stability_days=0,
-    catheter_um=0,
-    catheter_pl_cm=0,
-    bolus_basal=BolusBasal.CONTINUE,
-    emergency=EmergencyAction.STOP,
-    patient_may_stop=0,
-)
-"""Stands in the record of a pump that was told of a fill but of no therapy."""
 
 
 class Plan(NamedTuple):
@@ -77,8 +63,16 @@ class Plan(NamedTuple):
     fill_told: bool = False
     """The volume in the reservoir is told with it: what was uncertain before is past."""
     bolus: BolusPlan | None = None
+    """A bolus; None where a bridge is meant."""
     passed: tuple[Passed, ...] = ()
     """Soft limits that the override lets pass."""
+
+    def of(self, txn: int) -> "Plan":
+        """Return it as that transaction's: a bridge is known by the number it was committed as."""
+        stored = self.stored
+        if stored is None or not stored.bridge.volume_pl or stored.bridge.txn:
+            return self
+        return self._replace(stored=replace(stored, bridge=replace(stored.bridge, txn=txn)))
 
 
 class Acts:
@@ -130,6 +124,7 @@ class Acts:
         )
         told = parameters.fill_nl != FILL_NOT_TOLD
         stored = self._next(parameters.therapy, parameters.fill_nl if told else None)
+        stored = replace(stored, refilled=0, change=self._change(stored), bridge=NO_BRIDGE)
         strokes = strokes_per_day(flow, self._config)
         volume_nl = strokes * self._config.stroke_pl // 1000
         computed_nl = self._computed_nl(stored)
@@ -140,6 +135,7 @@ class Acts:
         now_us = self._clock.now_us()
         self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
         self._log_overridden(plan)
+        self._infusion.bridging.close(Code.PROGRAM_COMMITTED)
         self._alarms.end(Code.MEMORY_ERROR)
         self._infusion.load(plan.stored)
         self._leave_minimum_rate()
@@ -167,7 +163,7 @@ class Acts:
 
     def _next(self, therapy: Therapy, fill_nl: int | None) -> Stored:
         """Return the generation after the one that counts."""
-        reservoir = self._infusion.reservoir
+        before, reservoir = self._infusion.stored, self._infusion.reservoir
         wall_s = self._rtc.now_s()
         told = fill_nl is not None
         return Stored(
@@ -180,7 +176,20 @@ class Acts:
                 self._infusion.delivery.accounted() if told else reservoir.fill_accounted
             ),
             fill_wall_s=wall_s if told else reservoir.fill_wall_s,
+            refilled=int(told or (before is not None and before.refilled)),
+            change=before.change if before else NO_CHANGE,
+            bridge=before.bridge if before else NO_BRIDGE,
         )
+
+    def _change(self, after: Stored) -> Change:
+        """Return what to remember of the solution that the path holds when `after` is committed."""
+        before = self._infusion.prescribed
+        if before is None or not changed(before.therapy, after.therapy):
+            return after.change
+        # The new solution has been drawn since the needle, not since the programming.
+        filled = before.refilled or after.fill_accounted != before.fill_accounted
+        accounted = after.fill_accounted if filled else self._infusion.delivery.accounted()
+        return change(before.therapy, mean_flow(before.therapy, self._config), accounted)
 
     def _computed_nl(self, stored: Stored) -> int:
         given = self._infusion.delivery.accounted() - stored.fill_accounted
@@ -198,6 +207,11 @@ class Acts:
         if blocking is not None:
             raise self._state(blocking)
         computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
+        if parameters.kind is BolusKind.BRIDGE:
+            return self._plan_bridge(parameters, prescribed, computed_pl)
+        if parameters.kind in PRIMES:
+            bolus = check_prime(parameters, prescribed.therapy, computed_pl, self._config)
+            return self._bolus_plan(bolus, computed_pl)
         bolus = check_bolus(
             parameters, prescribed.therapy, infusion.basal_flow(), computed_pl, self._config
         )
@@ -207,14 +221,30 @@ class Acts:
             parameters.override,
         )
         self._not_by_mistake(bolus.strokes, parameters)
-        return Plan(
-            bolus.strokes, volume_pl // 1000, bolus.duration_us, (computed_pl - volume_pl) // 1000,
-            bolus=bolus, passed=passed,
-        )  # fmt: skip
+        return self._bolus_plan(bolus, computed_pl)._replace(passed=passed)
+
+    def _bolus_plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
+        volume_pl = bolus.strokes * self._config.stroke_pl
+        left_nl = (computed_pl - volume_pl) // 1000
+        return Plan(bolus.strokes, volume_pl // 1000, bolus.duration_us, left_nl, bolus=bolus)
+
+    def _plan_bridge(self, parameters: BolusParameters, now: Stored, computed_pl: int) -> Plan:
+        if now.change == NO_CHANGE:
+            raise self._state()
+        accounted = self._infusion.delivery.accounted()
+        record, strokes, duration_us = check_bridge(
+            parameters, now, accounted, computed_pl, self._config
+        )
+        stored = replace(self._next(now.therapy, None), bridge=record)
+        left_nl = (computed_pl - record.volume_pl) // 1000
+        return Plan(strokes, record.volume_pl // 1000, duration_us, left_nl, stored)
 
     def _bolus(self, txn: int, parameters: BolusParameters, plan: Plan) -> None:
-        assert plan.bolus is not None
         now_us = self._clock.now_us()
+        if plan.stored is not None:
+            self._infusion.start_bridge(plan.stored, now_us)
+            return
+        assert plan.bolus is not None
         self._last_bolus = (plan.strokes, now_us)
         self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
         self._log_overridden(plan)
@@ -291,6 +321,10 @@ class Acts:
             raise Refused(
                 ErrorCode.BUSY_DELIVERING, 0, bolus.given_pl // 1000, bolus.total_pl // 1000
             )
+        bridging = self._infusion.bridging
+        if self._infusion.bridge_runs:
+            given_nl, total_nl = bridging.given_pl // 1000, bridging.total_pl // 1000
+            raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_nl, total_nl)
 
     def _state(self, alarm: Code | None = None) -> Refused:
         return Refused(ErrorCode.STATE, self._infusion.modes.mode, alarm or 0)

@@ -22,12 +22,12 @@ from protocol.codes import BolusKind, Code, TxnState
 _OVER = (TxnState.DONE, TxnState.ENDED_EARLY)
 
 
-def under_way(stored: Stored | None, journal: Journal) -> Bridge | None:
-    """Return the bridge that is committed and not over, going by what is durable."""
-    if stored is None or not stored.bridge.txn:
-        return None
+def bridge_under_way(stored: Stored | None, journal: Journal) -> Bridge:
+    """Return the bridge that is committed and not over, by what is durable; NO_BRIDGE: none."""
+    if stored is None:
+        return NO_BRIDGE
     known = journal.txns.get(stored.bridge.txn)
-    return None if known is not None and known.state in _OVER else stored.bridge
+    return NO_BRIDGE if known is not None and known.state in _OVER else stored.bridge
 
 
 class Bridging:
@@ -71,6 +71,16 @@ class Bridging:
             return known.given_strokes if known is not None else 0
         return min(self.total_strokes, self._delivery.accounted() - self._bridge.accounted)
 
+    @property
+    def given_pl(self) -> int:
+        """Volume accounted for, in whole strokes."""
+        return self.given_strokes * self._stroke_pl
+
+    @property
+    def total_pl(self) -> int:
+        """What it owes in all."""
+        return self._bridge.volume_pl
+
     def left_pl(self) -> int:
         """Return what it still owes, from the strokes accounted for."""
         return self._bridge.owed_pl(self._delivery.accounted(), self._stroke_pl)
@@ -83,8 +93,7 @@ class Bridging:
 
     def load(self, stored: Stored) -> None:
         """Take over what is stored: a bridge that is not over is owed."""
-        bridge = under_way(stored, self._journal)
-        self.owed = bridge is not None
+        self.owed = bool(bridge_under_way(stored, self._journal).txn)
         self._bridge = stored.bridge
         self.end_us = NEVER_US
 

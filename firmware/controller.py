@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from firmware.acts import Acts
 from firmware.alarms import NEVER_US, AlarmManager
+from firmware.bridging import bridge_under_way
 from firmware.checks import Refused
 from firmware.device import DeviceConfig, Identity
 from firmware.event_log import EventLog
@@ -131,9 +132,12 @@ class Firmware:
         if not journal.blank:
             self._log.append(Code.RESET, cause, uncertain)
             self._alarm_of(cause)
-        self._close_open_doses(durable.accounted - before, _RESET_ALARMS.get(cause, Code.RESET))
-        self._board.battery.arm_low_voltage(self._config.low_battery_mv)
         stored, health = self._prescriptions.recover(durable.generation)
+        goes_on = bridge_under_way(stored, journal)
+        self._close_open_doses(
+            durable.accounted - before, _RESET_ALARMS.get(cause, Code.RESET), goes_on.txn
+        )
+        self._board.battery.arm_low_voltage(self._config.low_battery_mv)
         if stored is not None:
             infusion.load(stored)
         else:
@@ -163,12 +167,13 @@ class Firmware:
             durable.stop_reason = StopReason.OVER_DELIVERY
             self._log.append(Code.STOPPED, StopReason.OVER_DELIVERY)
 
-    def _close_open_doses(self, strokes: int, why: Code) -> None:
+    def _close_open_doses(self, strokes: int, why: Code, but: int) -> None:
         """A bolus never resumes by itself after a reset: say what of it was given.
 
-        `strokes` were accounted for since the last record: they count as the bolus's.
+        `strokes` were accounted for since the last record: they count as the bolus's. Transaction
+        `but` is a bridge, which goes on as the basal does.
         """
-        for txn in self._transactions.recover(strokes):
+        for txn in self._transactions.recover(strokes, but):
             given_nl = txn.given_strokes * self._config.stroke_pl // 1000
             self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, why)
             self._journal.durable.txn = txn

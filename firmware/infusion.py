@@ -76,6 +76,12 @@ class Infusion:
         return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
 
     @property
+    def bridge_runs(self) -> bool:
+        """True while a bridge takes the basal's place, a stalled one too."""
+        held = self._journal.durable.minimum_rate
+        return self.bridging.owed and self.modes.mode in PUMPING and not held
+
+    @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
         if self.dosing.running:
@@ -193,6 +199,7 @@ class Infusion:
     def start_bridge(self, stored: Stored, now_us: int) -> None:
         """Begin a bridge that was committed; a stopped pump owes it until it resumes."""
         self.load(stored)
+        self.dosing.bolus = None
         self.bridging.begin()
         if self.modes.mode in PUMPING:
             self.deliver(now_us)

@@ -128,7 +128,7 @@ class Transactions:
         if self._committing:
             raise Refused(ErrorCode.BUSY)
         prepared = self._claim(request)
-        plan = self._acts.plan(prepared.op, prepared.parameters)
+        plan = self._acts.plan(prepared.op, prepared.parameters).of(prepared.txn)
         self._prepared = None
         self._committing = prepared.txn
         stops = self._infusion.stops
@@ -170,6 +170,8 @@ class Transactions:
         bolus = self._infusion.dosing.given(self._clock.now_us())
         if bolus is not None and bolus.txn == txn:
             given = bolus.given_strokes
+        if txn == self._infusion.bridging.txn:
+            given = self._infusion.bridging.given_strokes
         stroke_pl = self._config.stroke_pl
         return TxnResult(
             txn,
@@ -241,14 +243,14 @@ class Transactions:
 
         self._journal.write(recorded)
 
-    def recover(self, strokes: int) -> list[Txn]:
+    def recover(self, strokes: int, but: int) -> list[Txn]:
         """After a reset: a dose that was under way has ended; return each as it ended.
 
-        `strokes` were accounted for since its last record.
+        `strokes` were accounted for since its last record. Transaction `but`, a bridge, goes on.
         """
         ended = []
         for txn in list(self._journal.txns.values()):
-            if txn.state is TxnState.DELIVERING:
+            if txn.state is TxnState.DELIVERING and txn.txn != but:
                 given = min(txn.total_strokes, txn.given_strokes + strokes)
                 after = replace(
                     txn, state=TxnState.ENDED_EARLY, cause=Code.RESET, given_strokes=given

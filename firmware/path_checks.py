@@ -1,0 +1,93 @@
+"""May the path be primed or bridged? The limits of both, as pure functions.
+
+Each check raises `Refused` and changes nothing; what passes is returned ready to be done.
+"""
+
+from typing import NamedTuple
+
+from firmware.checks import BolusPlan, Refused
+from firmware.device import DeviceConfig
+from firmware.flow import Flow, ceil_pl_h, exceeds, per_hour
+from firmware.path import (
+    Bridge,
+    bridge,
+    bridge_flow,
+    path_pl,
+    prime_flow,
+    prime_pl,
+    time_us,
+    undelivered_pl,
+)
+from firmware.prescription import Stored
+from protocol.codes import BolusKind
+from protocol.errors import ErrorCode, LimitId
+from protocol.messages import BolusParameters, Therapy
+
+PRIMES = (BolusKind.PRIME, BolusKind.PRIME_CATHETER)
+
+
+class BridgePlan(NamedTuple):
+    """A bridge that may be given."""
+
+    record: Bridge
+    strokes: int
+    duration_us: int
+
+
+def check_prime(
+    parameters: BolusParameters, therapy: Therapy, computed_pl: int, config: DeviceConfig
+) -> BolusPlan:
+    """Check a prime; return it in whole strokes, no more than the path."""
+    if parameters.amount or parameters.duration_us:
+        raise Refused(ErrorCode.MALFORMED)
+    path = prime_pl(parameters.kind, therapy, config)
+    strokes = path // config.stroke_pl
+    if not strokes:
+        raise Refused(ErrorCode.LIMIT_HARD, LimitId.PATH_NL, path // 1000, config.stroke_pl // 1000)
+    if path > config.bolus_max_nl * 1000:
+        raise Refused(
+            ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, path // 1000, config.bolus_max_nl
+        )
+    _above_reserve(computed_pl, strokes * config.stroke_pl, therapy)
+    rate = prime_flow(config)
+    return BolusPlan(strokes, rate, time_us(strokes * config.stroke_pl, rate))
+
+
+def check_bridge(
+    parameters: BolusParameters,
+    stored: Stored,
+    accounted: int,
+    computed_pl: int,
+    config: DeviceConfig,
+) -> BridgePlan:
+    """Check a bridge against path, flow and reserve. A change of concentration is remembered."""
+    if parameters.duration_us:
+        raise Refused(ErrorCode.MALFORMED)
+    path = path_pl(stored.therapy, config)
+    left_pl = undelivered_pl(path, stored.change, accounted, config.stroke_pl)
+    if not left_pl:
+        raise Refused(ErrorCode.LIMIT_HARD, LimitId.PATH_NL, 0, path // 1000)
+    rate = bridge_flow(parameters.basis, parameters.amount, stored.change)
+    _within_flow(rate, config)
+    _above_reserve(computed_pl, left_pl, stored.therapy)
+    record = bridge(rate, left_pl, accounted)
+    return BridgePlan(record, left_pl // config.stroke_pl, time_us(left_pl, record.flow))
+
+
+def _within_flow(rate: Flow, config: DeviceConfig) -> None:
+    lowest, highest = config.flow_min_pl_h, config.flow_max_pl_h
+    if exceeds(rate, per_hour(highest)):
+        raise Refused(ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H, ceil_pl_h(rate), highest)
+    if exceeds(per_hour(lowest), rate) or not rate.numerator:
+        raise Refused(ErrorCode.LIMIT_HARD, LimitId.FLOW_MIN_PL_H, ceil_pl_h(rate), lowest)
+
+
+def _above_reserve(computed_pl: int, volume_pl: int, therapy: Therapy) -> None:
+    left_pl = computed_pl - volume_pl
+    if left_pl < therapy.low_reservoir_nl * 1000:
+        raise Refused(
+            ErrorCode.LIMIT_HARD,
+            LimitId.LOW_RESERVOIR_NL,
+            max(0, left_pl) // 1000,
+            therapy.low_reservoir_nl,
+        )
