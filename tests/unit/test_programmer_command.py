@@ -127,7 +127,7 @@ def test_ctrl_c_at_the_question_changes_nothing_and_says_so(
 ) -> None:
     answer(monkeypatch, "")
 
-    def interrupt(self: object, question: str) -> bool:
+    def interrupt(self: object, question: str, word: str | None = None) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(console.Console, "confirm", interrupt)
@@ -159,7 +159,7 @@ def test_a_preview_that_changes_at_the_question_is_reviewed_again(
     answer(monkeypatch, "")
     asked: list[str] = []
 
-    def confirm(self: object, question: str) -> bool:
+    def confirm(self: object, question: str, word: str | None = None) -> bool:
         asked.append(question)
         pump.plan = 1
         return True
@@ -178,7 +178,7 @@ def test_a_preview_that_never_holds_still_is_given_up(
     monkeypatch.setattr(command, "SerialTransport", lambda port, baud: pump)
     answer(monkeypatch, "")
 
-    def confirm(self: object, question: str) -> bool:
+    def confirm(self: object, question: str, word: str | None = None) -> bool:
         pump.plan += 1
         return True
 
@@ -193,7 +193,7 @@ def test_a_slow_person_outlives_token_and_session(
 ) -> None:
     answer(monkeypatch, "")
 
-    def confirm(self: object, question: str) -> bool:
+    def confirm(self: object, question: str, word: str | None = None) -> bool:
         line.pass_time(400_000_000)
         return True
 

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Final
 
 from protocol.codes import Code
-from tools.programmer import actions
+from tools.programmer import actions, transact
 from tools.programmer.client import Client
 from tools.programmer.console import Console, complain
 from tools.programmer.errors import BadInput, ProgrammerError, Refused
 from tools.programmer.journal import FileJournal, default_folder
+from tools.programmer.transact import WARNINGS
 from tools.programmer.transport import SerialTransport
+from tools.programmer.warnings import Warn
 from tools.quantity import QuantityError
 from tools.toml_file import FileError
 
 EXIT_INTERRUPTED: Final = 130
-_OVERRIDE_HELP: Final = "go beyond a soft limit; this version has hard limits only"
+_OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,12 +57,30 @@ def _add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     commands.add_parser("stop", help="finish the stroke and stop, at once and without asking")
     resume = commands.add_parser("resume", help="deliver again after a stop")
     refill = commands.add_parser("refill", help="tell the pump of a refill")
-    refill.add_argument("volume", metavar="VOLUME", help='volume injected, e.g. "40mL"')
+    refill.add_argument(
+        "volume", nargs="?", metavar="VOLUME", help='volume injected, e.g. "40mL"; default: asked'
+    )
+    refill.add_argument("--residual", metavar="VOLUME", help="volume taken out; default: asked")
+    drug = refill.add_mutually_exclusive_group()
+    drug.add_argument("--same-drug", action="store_true", help="the same drugs; default: asked")
+    drug.add_argument(
+        "--new-drug", action="store_true", help="others, or another concentration: program follows"
+    )
+    prime = commands.add_parser("prime", help="fill tubing and catheter")
+    prime.add_argument("--catheter", action="store_true", help="the catheter alone")
+    bridge = commands.add_parser("bridge", help="bridge a changed concentration")
+    bridge.add_argument(
+        "dose", nargs="?", metavar="DOSE", help='e.g. "300ug/day"; default: the dose before'
+    )
+    clock = commands.add_parser("clock", help="set the pump's clock")
+    moment = clock.add_mutually_exclusive_group(required=True)
+    moment.add_argument("--to", metavar="T", help="wall-clock time, e.g. 2027-01-04T09:00:00")
+    moment.add_argument("--by", metavar="T", help='shift, e.g. "1h"; backwards: --by=-1h')
     clear = commands.add_parser("clear-alarm", help="clear a latched alarm whose cause is over")
     clear.add_argument("alarm", type=_alarm, metavar="CODE", help="e.g. LOW_BATTERY_RESET")
     log = commands.add_parser("log", help="read the event log")
     log.add_argument("--first", type=_record, default=0, metavar="N", help="from record N on")
-    for asking in (program, bolus, resume, refill, clear):
+    for asking in (program, bolus, resume, refill, clear, prime, bridge, clock):
         asking.add_argument("--yes", action="store_true", help="do not ask")
     for command in commands.choices.values():  # people write it in either place
         command.add_argument(
@@ -102,9 +122,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     client = Client(transport, journal, port=args.port, baud=args.baud)
     try:
         client.open()
-        settled = actions.settle(client, console)
+        settled = transact.settle(client, console)
         code, values = job(client, console)
-        console.result({**values, "open_transactions": settled})
+        said = [Warn.OPEN_TRANSACTION.name] * len(settled) + values.pop(WARNINGS, [])
+        console.result({**values, WARNINGS: said, "open_transactions": settled})
         return code
     finally:
         client.close()

@@ -3,8 +3,11 @@
 With `--json` one object is the only thing on stdout; what is meant for a person goes to stderr.
 """
 
+import contextlib
 import json
+import shutil
 import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -37,18 +40,43 @@ class Console:
         """Show text to a person."""
         print(text, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
+    def review(self, text: str) -> None:
+        """Show what is to be confirmed; what is longer than the screen, page by page."""
+        lines = text.splitlines()
+        page = shutil.get_terminal_size().lines - 2
+        if self._yes or self.as_json or not sys.stdout.isatty() or len(lines) <= page:
+            self.say(text)
+            return
+        for first in range(0, len(lines), page):
+            self.say("\n".join(lines[first : first + page]))
+            if first + page < len(lines):
+                self.ask("-- Enter: go on --")
+
+    def ask(self, question: str) -> str:
+        """Ask for an entry; what was typed before the question is thrown away."""
+        _forget_typed_ahead()
+        print(f"{question} ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip()
+
     def confirm(self, question: str) -> bool:
         """Ask; only a plain yes is a yes."""
-        if self._yes:
-            return True
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline().strip().lower()
-        return answer in ("y", "yes")
+        return self._yes or self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def confirm_warned(self, question: str) -> bool:
+        """Ask about what there are warnings of; only the whole word is a yes."""
+        return self._yes or self.ask(f'{question} Read the warnings; "yes" or no:').lower() == "yes"
 
     def result(self, values: dict[str, Any]) -> None:
         """Print the object of `--json`; nothing without it."""
         if self.as_json:
             print(json.dumps(values, indent=2), flush=True)
+
+
+def _forget_typed_ahead() -> None:
+    """An answer that came before its question cannot be one."""
+    if sys.stdin.isatty():
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def complain(message: str) -> None:

@@ -3,6 +3,7 @@
 ProgrammerError
 ├── BadInput    the caller asked for something that cannot be asked                     exit 2
 ├── Refused     the pump said no; nothing but its log has changed                       exit 3
+│   ├── OutsideLimits    the programmer said no by itself; nothing was sent              exit 3
 │   └── PreviewChanged   the pump's preview is no longer the one that was confirmed      exit 3
 ├── NoLink      the port or the pump does not answer (also a TimeoutError)              exit 4
 └── Uncertain   a command was sent and its result is not known: ask `status`            exit 5
@@ -36,6 +37,15 @@ class Refused(ProgrammerError):
         super().__init__(f"refused by the pump: {code.name}: {sentence(code, refusal)}")
         self.code = code
         self.refusal = refusal
+
+
+class OutsideLimits(Refused):
+    """The programmer refused, by the limits that pump and programmer share; nothing was sent."""
+
+    def __init__(self, code: ErrorCode, refusal: Refusal, words: str) -> None:
+        super().__init__(code, refusal)
+        override = "; --override when it is meant" if code is ErrorCode.LIMIT_SOFT else ""
+        self.args = (f"refused by the programmer: {code.name}: {words}{override}",)
 
 
 class PreviewChanged(Refused):

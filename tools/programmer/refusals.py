@@ -151,7 +151,7 @@ def sentence(code: ErrorCode, refusal: Refusal) -> str:
     """Return why the pump refused, in words."""
     if code in (ErrorCode.LIMIT_HARD, ErrorCode.LIMIT_SOFT):
         override = "" if code is ErrorCode.LIMIT_HARD else "; --override when it is meant"
-        return _limit(refusal) + override
+        return limit_sentence(refusal) + override
     if code is ErrorCode.LOCKOUT:
         return f"the lockout runs for another {text.seconds(refusal.value)}"
     if code is ErrorCode.STATE:
@@ -159,7 +159,8 @@ def sentence(code: ErrorCode, refusal: Refusal) -> str:
     return _SENTENCES.get(code, "no reason given")
 
 
-def _limit(refusal: Refusal) -> str:
+def limit_sentence(refusal: Refusal) -> str:
+    """Return which limit is broken, in words."""
     limit = LIMITS.get(LimitId(refusal.id)) if refusal.id in set(LimitId) else None
     if limit is None:
         return f"value {refusal.value} breaks limit {refusal.id}, {refusal.limit}"

@@ -1,0 +1,74 @@
+"""The programmer's own look at the drug limits, before the pump is asked.
+
+It judges what is about to be sent by the pump's own table and functions, with what it has read from
+the pump, and so can name the drug and say all that is wrong at once. The pump judges it again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from firmware import limits
+from firmware.drugs import find
+from firmware.limits import Passed
+from protocol.codes import RateBasis
+from protocol.errors import ErrorCode, LimitId
+from protocol.messages import BolusParameters, DeviceInfo, Drug, Refusal, Therapy
+from tools.programmer import doses, refusals
+from tools.programmer.errors import OutsideLimits
+
+WORD: Final = "override"
+"""What a person types to go beyond soft limits."""
+_THOUSAND: Final = 1000
+_TOO_LARGE: Final = "; a thousandth of it would be usual: was mg typed for ug?"
+_TOO_SMALL: Final = "; a thousand times as much would be usual: was ug typed for mg?"
+
+
+def of_program(pending: Therapy, current: Therapy | None, device: DeviceInfo) -> list[Passed]:
+    """Return the limits that a prescription passes."""
+    return limits.program_limits(pending, current, device.minimum_rate_pl_h)
+
+
+def of_bolus(parameters: BolusParameters, therapy: Therapy, device: DeviceInfo) -> list[Passed]:
+    """Return the limits that a bolus passes by itself.
+
+    The pump counts those of the last 24 h with it.
+    """
+    if parameters.basis is RateBasis.MASS_PG and not therapy.drugs[0].concentration_pg_ml:
+        return []
+    strokes = doses.volume_pl(therapy, parameters.basis, parameters.amount) // device.stroke_pl
+    return limits.bolus_limits(therapy, strokes * device.stroke_pl, 0, device.minimum_rate_pl_h)
+
+
+def check(passed: Sequence[Passed], drugs: tuple[Drug, ...], override: bool) -> list[str]:
+    """Return the soft limits that are passed on purpose, in words. Raises OutsideLimits."""
+    for one in passed:
+        if one.hard or not override:
+            code = ErrorCode.LIMIT_HARD if one.hard else ErrorCode.LIMIT_SOFT
+            alike = "; ".join(sentence(other, drugs) for other in passed if other.hard is one.hard)
+            raise OutsideLimits(code, Refusal(one.id, one.value, one.limit), alike)
+    return [sentence(one, drugs) for one in passed]
+
+
+def sentence(passed: Passed, drugs: tuple[Drug, ...]) -> str:
+    """Return what is passed, in words; names the drug, and a likely mistake of unit."""
+    words = refusals.limit_sentence(Refusal(passed.id, passed.value, passed.limit))
+    if not passed.drug:
+        return words
+    drug = drugs[passed.drug - 1]
+    return f"{drug.name}: {words}{_unit_mistake(passed, drug)}"
+
+
+def _unit_mistake(passed: Passed, drug: Drug) -> str:
+    row = find(drug.name)
+    if row is None or not passed.hard:
+        return ""
+    value = passed.value
+    if passed.id is LimitId.DOSE_PER_DAY_PG:
+        usual = row.day_soft_pg.value * _THOUSAND
+        return _TOO_LARGE if usual // 100 <= value <= usual else ""
+    low, high = row.concentration_min_pg_ml.value, row.concentration_max_pg_ml.value
+    if passed.id is LimitId.CONCENTRATION_PG_ML and low * _THOUSAND <= value <= high * _THOUSAND:
+        return _TOO_LARGE
+    if passed.id is LimitId.CONCENTRATION_PG_ML and low <= value * _THOUSAND <= high:
+        return _TOO_SMALL
+    return ""
