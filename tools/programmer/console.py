@@ -58,13 +58,13 @@ class Console:
         print(f"{question} ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip()
 
-    def confirm(self, question: str) -> bool:
-        """Ask; only a plain yes is a yes."""
-        return self._yes or self.ask(f"{question} [y/N]").lower() in ("y", "yes")
-
-    def confirm_warned(self, question: str) -> bool:
-        """Ask about what there are warnings of; only the whole word is a yes."""
-        return self._yes or self.ask(f'{question} Read the warnings; "yes" or no:').lower() == "yes"
+    def confirm(self, question: str, word: str | None = None) -> bool:
+        """Ask; only a plain yes is a yes, and with `word` only that whole word."""
+        if self._yes:
+            return True
+        if word is not None:
+            return self.ask(f'{question} Read the warnings; "{word}" or no:').lower() == word
+        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def result(self, values: dict[str, Any]) -> None:
         """Print the object of `--json`; nothing without it."""

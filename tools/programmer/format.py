@@ -16,6 +16,7 @@ PL_PER_ML: Final = 10**9
 NL_PER_UL: Final = 1000
 NL_PER_ML: Final = 10**6
 PG_PER_UG: Final = 10**6
+PERCENT_PER_PPM: Final = Fraction(1, 10**4)
 _MASSES: Final = ((10**10, 10**9, "mg"), (10**4, PG_PER_UG, "ug"), (0, 1000, "ng"))
 """From this many pg on, the pg of one unit, and its name: 10 mg and more are shown in mg."""
 _TIMES: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))

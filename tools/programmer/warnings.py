@@ -73,6 +73,14 @@ def of_program(
     return found + of_visit(status, current)
 
 
+def flow_jump(current: Therapy | None, pending: Therapy, device: DeviceInfo) -> Passed | None:
+    """Return the limit of an implausible flow, if the therapy passes it."""
+    for passed in limits.program_limits(pending, current, device.minimum_rate_pl_h):
+        if passed.id is LimitId.FLOW_JUMP_PL_H:
+            return passed
+    return None
+
+
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
     """Return what to say at the start of a visit."""
     if therapy is None or not therapy.stability_days or not status.fill_wall_s:

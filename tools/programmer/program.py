@@ -1,0 +1,66 @@
+"""`program`: a therapy from a file, at once or to take over later, or both.
+
+Current and pending settings stand side by side, all changes marked; what is implausible is blocked
+here, before the pump is asked, and again by the pump.
+"""
+
+import argparse
+import dataclasses
+
+from protocol import codec
+from protocol.codes import TxnOp
+from protocol.errors import ErrorCode
+from protocol.messages import Preview, ProgramParameters, Refusal, Therapy
+from tools import therapy_file
+from tools.programmer import review, transact, warnings
+from tools.programmer.client import Client
+from tools.programmer.console import Console
+from tools.programmer.errors import Refused
+from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Request, Values, therapy_of
+from tools.programmer.warnings import BRIDGE_OMITTED
+
+
+def program(args: argparse.Namespace) -> Job:
+    """Return the job."""
+    table = therapy_file.load_table(args.file)
+
+    def job(client: Client, console: Console) -> tuple[int, Values]:
+        status, device = client.interrogate(), client.device()
+        code, values = EXIT_OK, Values()
+        said: list[str] = []
+        for wanted in table.programs(therapy_of(client), device, status.wall_s):
+            asked = dataclasses.replace(wanted, override=int(args.override))
+            code, values = _one(client, console, asked)
+            said += values[WARNINGS]
+            if code != EXIT_OK:
+                break
+        return code, {**values, WARNINGS: said}
+
+    return job
+
+
+def _one(client: Client, console: Console, parameters: ProgramParameters) -> tuple[int, Values]:
+    status, device, current = client.status(), client.device(), therapy_of(client)
+    pending = parameters.therapy
+    cautions = warnings.of_program(current, pending, status, device)
+    if (jump := warnings.flow_jump(current, pending, device)) is not None:
+        for caution in cautions:
+            console.say(str(caution))
+        raise Refused(ErrorCode.LIMIT_HARD, Refusal(jump.id, jump.value, jump.limit))
+
+    def show(preview: Preview) -> str:
+        shown = codec.decode(ProgramParameters, preview.parameters)
+        rows = review.lines(current, status.computed_nl, shown, preview, device)
+        return f"{device.serial} ({device.model})\n{review.table(rows)}"
+
+    question = "schedule this?" if parameters.at_wall_s else "program this?"
+    request = Request(TxnOp.PROGRAM, parameters, show, question, cautions)
+    code, values = transact.carry_out(client, console, request, status)
+    if code == EXIT_OK and not parameters.at_wall_s and _bridge_follows(current, pending):
+        console.say(str(BRIDGE_OMITTED))
+        values[WARNINGS].append(BRIDGE_OMITTED.code.name)
+    return code, values
+
+
+def _bridge_follows(current: Therapy | None, pending: Therapy) -> bool:
+    return current is not None and current.drugs[0] != pending.drugs[0]

@@ -1,0 +1,177 @@
+"""The way of every transaction: prepare, review, confirm, commit, read back, compare, say.
+
+Nothing can be confirmed unread: the pump's own values are shown first, then what was typed ahead is
+thrown away, and where there are warnings only a whole "yes" is one.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from protocol import codec
+from protocol.codec import Message
+from protocol.codes import TxnOp, TxnState
+from protocol.messages import Preview, ProgramParameters, Status, Therapy, TxnResult
+from tools import pump_measures
+from tools.programmer import doses, readings
+from tools.programmer import format as text
+from tools.programmer.client import Client
+from tools.programmer.console import Console
+from tools.programmer.errors import NoLink, PreviewChanged, ProgrammerError, Uncertain
+from tools.programmer.warnings import Caution, Warn
+
+Values = dict[str, Any]
+Job = Callable[[Client, Console], tuple[int, Values]]
+Action = Callable[[argparse.Namespace], Job]
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+REVIEWS_MAX: Final = 5
+"""Times a preview may change under the person's eyes before the command gives up."""
+YES: Final = "yes"
+WARNINGS: Final = "warnings"
+"""Key of the codes of all warnings of a command, in the order in which they were shown."""
+_NOT_DONE: Final = (TxnState.UNKNOWN, TxnState.PREPARED)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the pump, and how a person is asked for it."""
+
+    op: TxnOp
+    parameters: Message
+    show: Callable[[Preview], str]
+    """The preview in words."""
+    question: str
+    cautions: Sequence[Caution] = ()
+    word: str | None = None
+    """What has to be typed for a yes; default: "yes" in full where there are warnings."""
+
+
+class _Declined(Exception):
+    """The person said no; the pump has forgotten the draft."""
+
+
+def settle(client: Client, console: Console) -> list[Values]:
+    """Show and close the transactions that an earlier run left open on this pump."""
+    shown = []
+    for entry, result in client.settle():
+        outcome = "not done" if result.state in _NOT_DONE else outcome_text(result)
+        said = f"an earlier run was cut off: {entry.op} {entry.txn:016x}: {outcome}"
+        console.say(str(Caution(Warn.OPEN_TRANSACTION, said)))
+        shown.append({"txn": f"{entry.txn:016x}", "op": entry.op, "outcome": outcome})
+    return shown
+
+
+def carry_out(
+    client: Client, console: Console, request: Request, status: Status
+) -> tuple[int, Values]:
+    """Do it, once, if the person agrees. `status` is the view that the request is based on."""
+    preview = client.prepare(request.op, request.parameters, status.generation)
+    said = {WARNINGS: [caution.code.name for caution in request.cautions]}
+    try:
+        preview, result = _confirmed(client, console, preview, request)
+    except _Declined:
+        console.say("nothing was changed")
+        return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
+    try:
+        after, therapy = client.status(), therapy_of(client)
+    except (NoLink, KeyboardInterrupt):
+        raise Uncertain(
+            f"the pump has committed it ({outcome_text(result)}), but could not be read back: "
+            "run status when it is in reach"
+        ) from None
+    if request.op is TxnOp.PROGRAM:
+        _compare(codec.decode(ProgramParameters, preview.parameters), after, therapy)
+        console.say("programmed, read back and compared: equal")
+    console.say(f"{request.op.name.lower().replace('_', ' ')}: {outcome_text(result)}")
+    console.say(f"now: {readings.headline(after, therapy)}")
+    return EXIT_OK, {
+        "result": result.state.name,
+        "txn": f"{preview.txn:016x}",
+        "preview": _preview_values(preview),
+        **said,
+        **reading(client, after, therapy),
+    }
+
+
+def _confirmed(
+    client: Client, console: Console, preview: Preview, request: Request
+) -> tuple[Preview, TxnResult]:
+    """Show and ask until the pump commits what was confirmed. Raises _Declined."""
+    for _ in range(REVIEWS_MAX):
+        try:
+            console.review("\n".join([request.show(preview), *map(str, request.cautions)]))
+            word = request.word or (YES if request.cautions else None)
+            agreed = console.confirm(request.question, word)
+        except KeyboardInterrupt:
+            client.abort(preview.txn)
+            raise
+        if not agreed:
+            client.abort(preview.txn)
+            raise _Declined
+        try:
+            if console.asks:
+                preview = client.renew(preview)
+            return preview, client.commit(preview)
+        except PreviewChanged as changed:
+            preview = changed.preview
+            console.say("the pump's values have changed meanwhile; review them again")
+    client.abort(preview.txn)
+    raise ProgrammerError("the pump's values keep changing; nothing was done")
+
+
+def _compare(sent: ProgramParameters, after: Status, read: Therapy | None) -> None:
+    """Hold what was read back against what was sent."""
+    same = after.pending_wall_s == sent.at_wall_s if sent.at_wall_s else read == sent.therapy
+    if not same:
+        raise ProgrammerError(
+            "the prescription read back is not the one that was sent: run status, program again"
+        )
+
+
+def therapy_of(client: Client) -> Therapy | None:
+    """Return the committed therapy; None while nothing is prescribed."""
+    therapy = client.prescription().therapy
+    return therapy if therapy.drugs else None
+
+
+def dose_text(volume_pl: int, therapy: Therapy | None) -> str:
+    """Return a volume and what it holds of the primary drug."""
+    volume = text.volume(Fraction(volume_pl, 1000))
+    if therapy is None:
+        return volume
+    drug = therapy.drugs[0]
+    mass = text.mass(doses.mass_pg(volume_pl, drug.concentration_pg_ml))
+    return f"{drug.name} {mass} = {volume}"
+
+
+def outcome_text(result: TxnResult) -> str:
+    """Return how far a transaction is, in words."""
+    words = result.state.name.lower().replace("_", " ")
+    if result.total_nl:
+        given, total = text.volume(result.given_nl), text.volume(result.total_nl)
+        words += f", {given} of {total} given"
+    return words
+
+
+def reading(client: Client, status: Status, therapy: Therapy | None) -> Values:
+    """Return what the pump says of itself, for `--json`."""
+    device = client.device()
+    return {
+        **pump_measures.said(status, device, therapy),
+        "generation": status.generation,
+        "wall": text.date(status.wall_s),
+        "device": readings.device_values(device),
+    }
+
+
+def _preview_values(preview: Preview) -> Values:
+    return {
+        "strokes": preview.strokes,
+        "volume_nl": preview.volume_nl,
+        "duration_us": preview.duration_us,
+        "computed_nl": preview.computed_nl,
+    }
