@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from firmware.flow import Flow, flow
-from protocol.codes import BolusKind, Code
+from protocol.codes import BolusBasal, BolusKind, Code
 
 REPEAT_GUARD_US: Final = 600_000_000
 """A second like bolus within 10 min must be said to be meant (protocol rule against re-entry)."""
+SUSPENDED_US: Final = 1_800_000_000
+"""A single bolus of 30 min or more gives way to a patient bolus."""
+_ON_TOP: Final = (BolusKind.SINGLE, BolusKind.PATIENT, BolusKind.LOADING)
+"""Kinds that follow the prescription's `bolus_basal`; the others take the basal's place."""
 
 
 @dataclass(slots=True)
@@ -23,7 +27,8 @@ class Bolus:
     end_us: int
     """When its whole volume is owed."""
     accounted: int
-    """Strokes accounted for when it began."""
+    """Strokes accounted for when it began; less those given while it was suspended."""
+    pauses_basal: bool = False
     given_strokes: int = 0
     missed_strokes: int = 0
     """Commanded while it ran, but not seen to move the rotor."""
@@ -40,6 +45,18 @@ class Bolus:
             self.given_strokes = min(self.total_strokes, owed, accounted - self.accounted)
 
     @property
+    def gives_way(self) -> bool:
+        """True if a patient bolus may suspend it."""
+        long = self.end_us - self.start_us >= SUSPENDED_US
+        return long and self.kind is BolusKind.SINGLE and self.cut_short is None
+
+    def shift(self, by_us: int, strokes: int) -> None:
+        """Go on after a suspension of `by_us` in which `strokes` were accounted for."""
+        self.start_us += by_us
+        self.end_us += by_us
+        self.accounted += strokes
+
+    @property
     def given_pl(self) -> int:
         """Confirmed volume."""
         return self.given_strokes * self.stroke_pl
@@ -53,3 +70,8 @@ class Bolus:
 def bolus_flow(strokes: int, stroke_pl: int, duration_us: int) -> Flow:
     """Return the flow that gives so many strokes over a time > 0."""
     return flow(strokes * stroke_pl, duration_us)
+
+
+def pauses_basal(kind: BolusKind, prescribed: BolusBasal) -> bool:
+    """Return True when a bolus of this kind takes the basal's place."""
+    return kind not in _ON_TOP or prescribed is BolusBasal.PAUSE

@@ -41,6 +41,8 @@ class EventLog:
         self._rtc = rtc
         self._on_record = on_record
         self._pending: deque[LogRecord] = deque()
+        self.listener: Callable[[LogRecord], None] | None = None
+        """Hears each record as it is made."""
         self.next = 0
         """Number the next record gets."""
         self.boot_id = 1
@@ -79,6 +81,8 @@ class EventLog:
         self.next += 1
         self._pending.append(record)
         self._queue.program(address, _pack(record), self._written)
+        if self.listener is not None:
+            self.listener(record)
         if self._on_record is not None:
             self._on_record(record)
 
@@ -91,9 +95,16 @@ class EventLog:
             found.append(record)
         return tuple(found)
 
+    def newest_first(self) -> Iterator[LogRecord]:
+        """Yield the whole records from the newest to the oldest."""
+        return self._numbered(range(self.next - 1, self.first - 1, -1))
+
     def _from(self, first: int) -> Iterator[LogRecord]:
+        return self._numbered(range(first, self.next))
+
+    def _numbered(self, numbers: range) -> Iterator[LogRecord]:
         on_the_way = {record.seq: record for record in self._pending}
-        for seq in range(first, self.next):
+        for seq in numbers:
             record = on_the_way.get(seq) or self._at(seq)
             if record is not None and record.seq == seq:
                 yield record

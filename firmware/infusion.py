@@ -7,10 +7,12 @@ what is durable always agree.
 from typing import Final
 
 from firmware.alarms import NEVER_US, AlarmManager
+from firmware.bolus import pauses_basal
 from firmware.bridging import Bridging
 from firmware.checks import BolusPlan, program_flow
 from firmware.delivery import Delivery
 from firmware.device import DeviceConfig
+from firmware.doses import DoseHistory
 from firmware.dosing import Dosing
 from firmware.event_log import EventLog
 from firmware.flash_queue import Done
@@ -21,7 +23,7 @@ from firmware.prescription import Stored
 from firmware.reservoir import Reservoir
 from firmware.stall import StallDetector
 from hal.board import Board
-from protocol.codes import BolusBasal, BolusKind, Code, Mode, ProgramKind, StopReason
+from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
@@ -30,6 +32,7 @@ _STARTS: Final = {
     BolusKind.PRIME_CATHETER: Event.START_PRIME,
 }
 """Kinds of bolus that have a mode of their own."""
+_BOLUS_FROM: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 
 
 class Infusion:
@@ -51,6 +54,7 @@ class Infusion:
         self.delivery = Delivery(board.motor, board.encoder, journal, config)
         self.dosing = Dosing(config, journal, log, self.delivery)
         self.bridging = Bridging(config, journal, log, self.delivery)
+        self.doses = DoseHistory()
         self.modes = ModeMachine()
         self.reservoir = Reservoir(config)
         self.stall = StallDetector(config)
@@ -93,11 +97,9 @@ class Infusion:
         return NEVER_US
 
     @property
-    def _basal_paused(self) -> bool:
-        """True when a bolus takes the basal's place."""
-        if self.modes.mode is Mode.PRIME:
-            return True
-        return self.stored is not None and self.stored.therapy.bolus_basal is BolusBasal.PAUSE
+    def basal_paused(self) -> bool:
+        """True while a bolus takes the basal's place."""
+        return self.dosing.pauses_basal
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
@@ -109,13 +111,14 @@ class Infusion:
 
     def flow(self) -> Flow:
         """Return what is to flow now, a bolus included, while the pump is not stopped."""
-        if self.dosing.running and self._basal_paused:
+        if self.basal_paused:
             return self.dosing.flow
         return plus(self.basal_flow(), self.dosing.flow)
 
     def load(self, stored: Stored) -> None:
         """Take a stored prescription over without starting anything."""
         self.stored = stored
+        self.doses.patient = stored.therapy.patient
         self.bridging.load(stored)
         self.reservoir.load(stored)
         self.judge_reservoir()
@@ -188,12 +191,19 @@ class Infusion:
         It ends at once if the pump has stopped, or an alarm come, while its record was written.
         """
         blocking = self._alarms.blocking()
-        if blocking is not None or self.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE):
+        suspends = kind is BolusKind.PATIENT and self.dosing.gives_way
+        if blocking is not None or not (suspends or self.modes.mode in _BOLUS_FROM):
             self.dosing.refuse(kind, txn, plan, blocking or Code.STOPPED, now_us)
             self.save()
             return
-        self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
-        self.dosing.begin(kind, txn, plan, now_us)
+        self._begin_bolus(kind, txn, plan, now_us)
+
+    def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
+        assert self.stored is not None
+        if not self.dosing.running:
+            self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
+        pauses = pauses_basal(kind, self.stored.therapy.bolus_basal)
+        self.dosing.begin(kind, txn, plan, pauses, now_us)
         self.delivery.change(self.flow(), now_us)
 
     def start_bridge(self, stored: Stored, now_us: int) -> None:
@@ -296,7 +306,7 @@ class Infusion:
         basal = self.basal_flow()
         strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self.delivery.accounted())
         left_pl = (strokes - self.dosing.left_strokes(now_us)) * self._config.stroke_pl
-        from_us = self.dosing.end_us if self._basal_paused else now_us
+        from_us = self.dosing.last_us if self.basal_paused else now_us
         return from_us + max(0, left_pl) * basal.denominator // basal.numerator
 
     # --- inside ---------------------------------------------------------------------------------
@@ -353,9 +363,10 @@ class Infusion:
         """Its whole volume was owed and commanded: back to the basal from that very instant."""
         self.changed = True
         end_us = self.dosing.end_us
-        self._enter_basal(end_us)
-        self.delivery.change(self.basal_flow(), end_us)
         self.dosing.end()
+        if not self.dosing.running:
+            self._enter_basal(end_us)
+        self.delivery.change(self.flow(), end_us)
         self.save()
 
     def _end_bridge(self, now_us: int) -> None:

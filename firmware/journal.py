@@ -21,14 +21,18 @@ from typing import Final
 
 from firmware.flash_queue import FlashQueue
 from firmware.layout import JOURNAL_HALF_BYTES, JOURNAL_HALVES, SECTOR
-from protocol.codes import StopReason, TxnOp, TxnState
+from protocol.codes import BolusKind, StopReason, TxnOp, TxnState
 from protocol.crc import crc32c
 
 REMEMBERED: Final = 64
 """Transactions kept: protocol rule, last 64."""
+OWN_TXN: Final = (1 << 64) - 1
+"""Number of doses that the pump gives by itself; no tool may use it."""
 _RECORD: Final = struct.Struct("<IBBBBIIIIIQBBHII8sH")
 RECORD_BYTES: Final = 64
 _SLOTS: Final = JOURNAL_HALF_BYTES // RECORD_BYTES
+_KIND_SHIFT: Final = 4
+"""Operation and kind of bolus share a byte."""
 _CHECKPOINT: Final = 1
 """Flag: a copy made when a half was begun. The half counts once a record without it follows."""
 _TRIES: Final = 3
@@ -48,6 +52,8 @@ class Txn:
     total_strokes: int = 0
     digest: bytes = bytes(8)
     """First bytes of what was committed: a repeat must carry the same."""
+    kind: BolusKind = BolusKind.NONE
+    """Of a bolus."""
 
 
 @dataclass(slots=True)
@@ -80,6 +86,8 @@ class Journal:
         self._queue = queue
         self.durable = Durable()
         self.txns: OrderedDict[int, Txn] = OrderedDict()
+        self.last_txn = 0
+        """Newest transaction that a tool committed; 0: none."""
         self.blank = True
         """True until a record is found or written: a pump fresh from the factory."""
         self._newest = self.durable
@@ -101,6 +109,8 @@ class Journal:
         rows = found[self._half]
         for _, _, durable in rows:
             self._remember(durable.txn)
+            if durable.txn.txn not in (0, OWN_TXN):
+                self.last_txn = durable.txn.txn
         self._sequence, _, self.durable = rows[-1]
         self.blank = False
         self._slot = self._first_free(self._half)
@@ -193,7 +203,7 @@ def _pack(sequence: int, flags: int, d: Durable) -> bytes:
         d.alarms,
         d.eri_wall_s,
         txn.txn,
-        txn.op or 0,
+        (txn.op or 0) | txn.kind << _KIND_SHIFT,
         txn.state,
         txn.cause,
         txn.given_strokes,
@@ -212,7 +222,8 @@ def _unpack(data: bytes) -> tuple[int, bool, Durable] | None:
         sequence, flags, reason, minimum, open_strokes, accounted, encoder, generation, alarms,
         eri, txn, op, state, cause, given, total, digest, uncertain,
     ) = _RECORD.unpack(body)  # fmt: skip
-    record = Txn(txn, TxnOp(op) if op else None, TxnState(state), cause, given, total, digest)
+    kind, op = BolusKind(op >> _KIND_SHIFT), op & (1 << _KIND_SHIFT) - 1
+    record = Txn(txn, TxnOp(op) if op else None, TxnState(state), cause, given, total, digest, kind)
     durable = Durable(
         StopReason(reason), bool(minimum), accounted, encoder, open_strokes, generation, alarms,
         eri, uncertain, record,

@@ -1,0 +1,236 @@
+"""The dose history: what was given when, for lockout, 24 h count and window.
+
+It listens to the event log and is nothing but a fold over its records: a boot reads the log again
+and arrives where the boot before had been. Time is this boot's monotonic time; what came before
+lies at negative instants. Only time that the log proves to have passed under power counts: between
+two boots none after a loss of power, and after a warm reset what the wall clock says, less a
+second. Too little time makes a lockout last longer, never shorter.
+
+A bolus is kept as spans of even flow, two where another bolus suspended it. What is too old to be
+kept is added to the next younger one: it counts for longer, never for less.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from firmware.event_log import EventLog
+from firmware.flow import DAY_US
+from hal.interfaces import ResetCause
+from protocol.codes import BolusKind, Code, LockoutFrom
+from protocol.messages import NO_PATIENT_BOLUS, LogRecord, PatientBolus
+
+WARM: Final = (
+    ResetCause.WATCHDOG,
+    ResetCause.COMMANDED,
+    ResetCause.LINK_LOST,
+    ResetCause.RATE_GUARD,
+)
+"""Resets without a loss of power."""
+KEPT: Final = 256
+"""Spans, and beginnings of patient boluses, that are kept: above any `max_per_24h`."""
+UNCOUNTED: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)
+"""Fill the path, or replace the basal."""
+_RESTARTS: Final = (Code.PROGRAM_COMMITTED, Code.SCHEDULED_CHANGE, Code.REFILLED)
+"""A committed program or a refill restarts the lockout."""
+_US_PER_S: Final = 1_000_000
+
+
+class Span(NamedTuple):
+    """A volume given evenly from one instant to another."""
+
+    start_us: int
+    end_us: int
+    volume_pl: Fraction | int
+
+    def within(self, from_us: int, to_us: int) -> Fraction | int:
+        """Return what of it lies after the one and up to the other."""
+        if from_us <= self.start_us and self.end_us <= to_us:
+            return self.volume_pl if self.end_us > from_us else 0
+        inside_us = min(self.end_us, to_us) - max(self.start_us, from_us)
+        if inside_us <= 0:
+            return 0
+        return Fraction(self.volume_pl * inside_us, self.end_us - self.start_us)
+
+
+class _Open:
+    """A bolus that has begun."""
+
+    __slots__ = ("boot_id", "kind", "since_us", "times", "volume_pl")
+
+    def __init__(self, kind: int, boot_id: int, volume_pl: int, since_us: int) -> None:
+        self.kind = kind
+        self.boot_id = boot_id
+        self.volume_pl = volume_pl
+        self.since_us = since_us
+        self.times: list[tuple[int, int]] = []
+
+    def suspend(self, at_us: int) -> None:
+        self.times.append((self.since_us, at_us))
+
+    def spans(self, given_pl: int, at_us: int) -> Iterator[Span]:
+        """Yield what it gave, spread over the time it ran until now."""
+        times = [*self.times, (self.since_us, at_us)]
+        ran_us = sum(end - start for start, end in times)
+        if not ran_us:
+            yield Span(at_us, at_us, given_pl)
+            return
+        for start, end in times:
+            yield Span(start, end, Fraction(given_pl * (end - start), ran_us))
+
+
+class DoseHistory:
+    """Folds the event log; answers how long to wait and how much was given."""
+
+    def __init__(self) -> None:
+        self.patient: PatientBolus = NO_PATIENT_BOLUS
+        """What the prescription that counts grants the patient."""
+        self._spans: deque[Span] = deque()
+        self._begun: deque[int] = deque(maxlen=KEPT)
+        self._open: list[_Open] = []
+        self._lockout_us: int | None = None
+        """Since when the lockout has been running."""
+
+    # --- the fold -------------------------------------------------------------------------------
+
+    def take(self, record: LogRecord) -> None:
+        """Take a record that is written now."""
+        self._fold(record.tick_us, record)
+
+    def recover(self, log: EventLog, horizon_us: int) -> None:
+        """Read so much time of the log again: the longest of lockout and window, or 24 h."""
+        rows: list[tuple[int, LogRecord]] = []
+        whole = True
+        for at_us, record in _placed(log.newest_first()):
+            rows.append((at_us, record))
+            if at_us < -max(horizon_us, DAY_US):
+                whole = False
+                break
+        if rows and (not whole or log.first):
+            # What came before is not known: a lockout may have been running.
+            self._lockout_us = rows[-1][0]
+        for at_us, record in reversed(rows):
+            self._fold(at_us, record)
+
+    def _fold(self, at_us: int, record: LogRecord) -> None:
+        code = record.code
+        if code is Code.BOLUS_STARTED:
+            self._started(at_us, record)
+        elif code in (Code.BOLUS_DONE, Code.BOLUS_ENDED_EARLY):
+            self._ended(at_us, record.a * 1000)
+        elif code in _RESTARTS or (code is Code.RESET and self._locked(at_us)):
+            self._lockout_us = at_us
+
+    def _started(self, at_us: int, record: LogRecord) -> None:
+        while self._open and self._open[-1].boot_id != record.boot_id:
+            # A reset left nothing of its end: it counts as given in full.
+            self._ended(at_us, self._open[-1].volume_pl)
+        if self._open:
+            self._open[-1].suspend(at_us)
+        self._open.append(_Open(record.b, record.boot_id, record.a * 1000, at_us))
+        if record.b == BolusKind.PATIENT:
+            self._patient_began(at_us)
+
+    def _ended(self, at_us: int, given_pl: int) -> None:
+        if not self._open:
+            if given_pl:
+                # A loss of power took the record of its beginning: it may have been the patient's.
+                self._patient_began(at_us)
+                self._keep(Span(at_us, at_us, given_pl))
+            return
+        bolus = self._open.pop()
+        if bolus.kind not in UNCOUNTED:
+            for span in bolus.spans(given_pl, at_us):
+                self._keep(span)
+        if bolus.kind == BolusKind.PATIENT and self.patient.lockout_from is LockoutFrom.END:
+            self._lockout_us = at_us
+        if self._open:
+            self._open[-1].since_us = at_us
+
+    def _patient_began(self, at_us: int) -> None:
+        self._begun.append(at_us)
+        self._lockout_us = at_us
+
+    def _keep(self, span: Span) -> None:
+        self._spans.append(span)
+        if len(self._spans) > KEPT:
+            oldest, older = self._spans.popleft(), self._spans.popleft()
+            last_us = max(oldest.end_us, older.end_us)
+            self._spans.appendleft(Span(last_us, last_us, oldest.volume_pl + older.volume_pl))
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def wait_us(self, now_us: int) -> int:
+        """Return how long until the patient may begin a bolus; 0: now, or there is none.
+
+        While one runs whose end begins the lockout, this is the lockout.
+        """
+        patient = self.patient
+        if not patient.amount:
+            return 0
+        free_us = now_us
+        if self._lockout_us is not None:
+            free_us = max(free_us, self._lockout_us + patient.lockout_s * _US_PER_S)
+        most = patient.max_per_24h
+        if most and len(self._begun) >= most:
+            free_us = max(free_us, self._begun[-most] + DAY_US)
+        return free_us - now_us
+
+    def begun_24h(self, now_us: int) -> int:
+        """Return how many boluses the patient began within the last 24 h."""
+        return sum(now_us - at_us < DAY_US for at_us in self._begun)
+
+    def given_pl(self, now_us: int, window_us: int, running_pl: int = 0) -> Fraction:
+        """Return what boluses gave in the window that ends now.
+
+        `running_pl` is what the bolus that runs has given.
+        """
+        spans = [*self._spans, *self._running(running_pl, now_us)]
+        return _within(spans, now_us - window_us, now_us)
+
+    def peak_pl(
+        self, planned: list[Span], now_us: int, window_us: int, running_pl: int = 0
+    ) -> Fraction:
+        """Return the most that boluses give in any window which ends while planned ones are given.
+
+        The amount rises and falls in straight lines: a peak is where a planned span ends, or where
+        a window begins to leave a span behind. `running_pl` is what the bolus that runs has given.
+        """
+        spans = [*self._spans, *self._running(running_pl, now_us), *planned]
+        last_us = max(span.end_us for span in planned)
+        ends = {span.end_us for span in planned}
+        ends.update(span.start_us + window_us for span in spans)
+        return max(_within(spans, end - window_us, end) for end in ends if now_us < end <= last_us)
+
+    def _running(self, given_pl: int, now_us: int) -> list[Span]:
+        if not self._open or self._open[-1].kind in UNCOUNTED:
+            return []
+        return list(self._open[-1].spans(given_pl, now_us))
+
+    def _locked(self, at_us: int) -> bool:
+        since_us = self._lockout_us
+        return since_us is not None and at_us - since_us < self.patient.lockout_s * _US_PER_S
+
+
+def _within(spans: Iterable[Span], from_us: int, to_us: int) -> Fraction:
+    return sum((Fraction(span.within(from_us, to_us)) for span in spans), Fraction())
+
+
+def _placed(newest_first: Iterable[LogRecord]) -> Iterator[tuple[int, LogRecord]]:
+    """Yield each record with its instant in the time of the newest one's boot."""
+    origin_us = 0
+    after: LogRecord | None = None
+    for record in newest_first:
+        if after is not None and after.boot_id != record.boot_id:
+            origin_us += after.tick_us - _gap_us(record, after) - record.tick_us
+        yield origin_us + record.tick_us, record
+        after = record
+
+
+def _gap_us(last: LogRecord, first: LogRecord) -> int:
+    """Return what surely passed from the last record of a boot to the first of the next."""
+    if first.code is not Code.RESET or first.a not in WARM:
+        return 0
+    last_s = last.a if last.code is Code.CLOCK_SET else last.wall_s
+    return max(0, first.wall_s - last_s - 1) * _US_PER_S
