@@ -10,7 +10,7 @@ from fractions import Fraction
 from protocol.codes import BolusKind, RateBasis, RatePer, TxnOp
 from protocol.messages import BolusParameters, Preview, Therapy
 from tools import quantity
-from tools.programmer import doses, transact
+from tools.programmer import doses, limits, transact
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
@@ -28,17 +28,22 @@ def single(args: argparse.Namespace) -> Job:
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
+        beyond: list[str] = []
+        if therapy is not None:
+            passed = limits.of_bolus(parameters, therapy, device)
+            beyond = limits.check(passed, therapy.drugs, args.override)
 
         def show(preview: Preview) -> str:
             volume_pl = preview.strokes * device.stroke_pl
             dose = dose_text(volume_pl, therapy)
-            return (
+            asked = (
                 f"bolus: {dose} in {preview.strokes} strokes, "
-                f"over {text.duration(preview.duration_us)} (asked for: {args.amount})\n"
-                f"{_left(preview)}"
+                f"over {text.duration(preview.duration_us)} (asked for: {args.amount})"
             )
+            return "\n".join([asked, _left(preview), *beyond])
 
-        request = Request(TxnOp.BOLUS, parameters, show, "give it?")
+        word = limits.WORD if beyond else None
+        request = Request(TxnOp.BOLUS, parameters, show, "give it?", word=word)
         return transact.carry_out(client, console, request, status)
 
     return job

@@ -9,13 +9,12 @@ import dataclasses
 
 from protocol import codec
 from protocol.codes import TxnOp
-from protocol.errors import ErrorCode
-from protocol.messages import Preview, ProgramParameters, Refusal, Therapy
+from protocol.messages import Preview, ProgramParameters, Therapy
 from tools import therapy_file
-from tools.programmer import review, transact, warnings
+from tools.programmer import limits, review, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
-from tools.programmer.errors import Refused
+from tools.programmer.errors import OutsideLimits
 from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Request, Values, therapy_of
 from tools.programmer.warnings import BRIDGE_OMITTED
 
@@ -43,18 +42,22 @@ def _one(client: Client, console: Console, parameters: ProgramParameters) -> tup
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
     cautions = warnings.of_program(current, pending, status, device)
-    if (jump := warnings.flow_jump(current, pending, device)) is not None:
+    passed = limits.of_program(pending, current, device)
+    try:
+        beyond = limits.check(passed, pending.drugs, bool(parameters.override))
+    except OutsideLimits:
         for caution in cautions:
             console.say(str(caution))
-        raise Refused(ErrorCode.LIMIT_HARD, Refusal(jump.id, jump.value, jump.limit))
+        raise
 
     def show(preview: Preview) -> str:
         shown = codec.decode(ProgramParameters, preview.parameters)
         rows = review.lines(current, status.computed_nl, shown, preview, device)
-        return f"{device.serial} ({device.model})\n{review.table(rows)}"
+        return "\n".join([f"{device.serial} ({device.model})", review.table(rows), *beyond])
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"
-    request = Request(TxnOp.PROGRAM, parameters, show, question, cautions)
+    word = limits.WORD if beyond else None
+    request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, word)
     code, values = transact.carry_out(client, console, request, status)
     if code == EXIT_OK and not parameters.at_wall_s and _bridge_follows(current, pending):
         console.say(str(BRIDGE_OMITTED))

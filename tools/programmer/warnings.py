@@ -7,12 +7,11 @@ result. What is refused is refused by a limit, of the programmer or of the pump.
 import enum
 from typing import Final, NamedTuple
 
-from firmware import limits
 from firmware.limits import Passed
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
 from protocol.messages import DeviceInfo, Status, Therapy
-from tools.programmer import doses
+from tools.programmer import doses, limits
 from tools.programmer import format as text
 from tools.programmer.residual import Residual
 
@@ -68,17 +67,9 @@ def of_program(
                 f"from {before} to {after}; the reservoir must hold the new solution",
             )
         )
-    for passed in limits.program_limits(pending, current, device.minimum_rate_pl_h):
+    for passed in limits.of_program(pending, current, device):
         found += _of_limit(passed, current, pending, device)
     return found + of_visit(status, current)
-
-
-def flow_jump(current: Therapy | None, pending: Therapy, device: DeviceInfo) -> Passed | None:
-    """Return the limit of an implausible flow, if the therapy passes it."""
-    for passed in limits.program_limits(pending, current, device.minimum_rate_pl_h):
-        if passed.id is LimitId.FLOW_JUMP_PL_H:
-            return passed
-    return None
 
 
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
