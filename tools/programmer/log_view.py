@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hal.interfaces import ResetCause
 from protocol.codes import BolusKind, Code, StopReason, stop_reason_name
-from protocol.errors import ErrorCode
+from protocol.errors import ErrorCode, LimitId
 from protocol.messages import LogRecord
 from protocol.operations import BY_OPCODE
 from tools.programmer import format as text
@@ -33,6 +33,10 @@ def _reason(value: int) -> str:
 
 def _bolus(value: int) -> str:
     return BolusKind(value).name.lower() if value in set(BolusKind) else str(value)
+
+
+def _limit(value: int) -> str:
+    return LimitId(value).name if value in set(LimitId) else str(value)
 
 
 def _cause(value: int) -> str:
@@ -64,6 +68,7 @@ DETAILS: Final[dict[Code, tuple[Show, Show]]] = {
     Code.BOLUS_REFUSED: (_error, _operation),
     Code.REFUSED: (_error, _operation),
     Code.STOPPED: (_reason, _nothing),
+    Code.LIMIT_OVERRIDDEN: (_limit, lambda value: f"drug {value}" if value else ""),
     Code.STALL: (_counted("strokes not seen"), _nothing),
     Code.REFILLED: (text.millilitres, _nothing),
     Code.ALARM_RAISED: (_code, _nothing),
