@@ -7,7 +7,7 @@ the catheter of the prescription; the pump works them out, and so does the progr
 import argparse
 from fractions import Fraction
 
-from protocol.codes import BolusKind, RateBasis, RatePer, TxnOp
+from protocol.codes import BolusKind, RateBasis, TxnOp
 from protocol.messages import BolusParameters, Preview, Therapy
 from tools import quantity
 from tools.programmer import doses, limits, transact
@@ -15,23 +15,20 @@ from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.transact import Job, Request, Values, dose_text, therapy_of
-from tools.quantity import QuantityError
 
 
 def single(args: argparse.Namespace) -> Job:
     """Return the job of `bolus`."""
     basis, amount = quantity.dose(args.amount)
     duration_us = quantity.duration_us(args.over) if args.over else 0
-    parameters = BolusParameters(
-        BolusKind.SINGLE, basis, amount, duration_us, int(args.again), int(args.override)
-    )
+    parameters = BolusParameters(BolusKind.SINGLE, basis, amount, duration_us, int(args.again))
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
         beyond: list[str] = []
         if therapy is not None:
             passed = limits.of_bolus(parameters, therapy, device)
-            beyond = limits.check(passed, therapy.drugs, args.override)
+            beyond = limits.check(passed, therapy, args.override)
 
         def show(preview: Preview) -> str:
             volume_pl = preview.strokes * device.stroke_pl
@@ -40,10 +37,11 @@ def single(args: argparse.Namespace) -> Job:
                 f"bolus: {dose} in {preview.strokes} strokes, "
                 f"over {text.duration(preview.duration_us)} (asked for: {args.amount})"
             )
-            return "\n".join([asked, _left(preview), *beyond])
+            return f"{asked}\n{_left(preview)}"
 
-        word = limits.WORD if beyond else None
-        request = Request(TxnOp.BOLUS, parameters, show, "give it?", word=word)
+        request = Request(
+            TxnOp.BOLUS, parameters, show, "give it?", override=args.override, beyond=beyond
+        )
         return transact.carry_out(client, console, request, status)
 
     return job
@@ -76,7 +74,7 @@ def prime(args: argparse.Namespace) -> Job:
 
 def bridge(args: argparse.Namespace) -> Job:
     """Return the job of `bridge`."""
-    basis, amount = _per_day(args.dose) if args.dose else (RateBasis.MASS_PG, 0)
+    basis, amount = quantity.per_day(args.dose) if args.dose else (RateBasis.MASS_PG, 0)
     parameters = BolusParameters(BolusKind.BRIDGE, basis, amount, 0, 0)
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
@@ -97,14 +95,6 @@ def bridge(args: argparse.Namespace) -> Job:
         return transact.carry_out(client, console, request, status)
 
     return job
-
-
-def _per_day(written: str) -> tuple[RateBasis, int]:
-    """Return (basis, amount per day) of a bridging dose. Raises QuantityError."""
-    rate = quantity.rate(written)
-    if not rate.amount:
-        raise QuantityError(f"{quantity.shown(written)}: a bridge needs a dose above 0")
-    return rate.basis, rate.amount * (24 if rate.per is RatePer.HOUR else 1)
 
 
 def _then(client: Client, therapy: Therapy | None) -> str:

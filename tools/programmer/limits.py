@@ -39,14 +39,33 @@ def of_bolus(parameters: BolusParameters, therapy: Therapy, device: DeviceInfo) 
     return limits.bolus_limits(therapy, strokes * device.stroke_pl, 0, device.minimum_rate_pl_h)
 
 
-def check(passed: Sequence[Passed], drugs: tuple[Drug, ...], override: bool) -> list[str]:
-    """Return the soft limits that are passed on purpose, in words. Raises OutsideLimits."""
-    for one in passed:
-        if one.hard or not override:
-            code = ErrorCode.LIMIT_HARD if one.hard else ErrorCode.LIMIT_SOFT
-            alike = "; ".join(sentence(other, drugs) for other in passed if other.hard is one.hard)
-            raise OutsideLimits(code, Refusal(one.id, one.value, one.limit), alike)
-    return [sentence(one, drugs) for one in passed]
+def check(passed: Sequence[Passed], therapy: Therapy, override: bool) -> list[str]:
+    """Return the soft limits that are passed on purpose, a line each. Raises OutsideLimits."""
+    check_hard(passed, therapy)
+    if passed and not override:
+        raise _outside(ErrorCode.LIMIT_SOFT, passed, therapy)
+    return [_line(sentence(one, therapy.drugs)) for one in passed]
+
+
+def check_hard(passed: Sequence[Passed], therapy: Therapy) -> None:
+    """Raise OutsideLimits where a hard limit is passed."""
+    if hard := [one for one in passed if one.hard]:
+        raise _outside(ErrorCode.LIMIT_HARD, hard, therapy)
+
+
+def beyond(refusal: Refusal) -> str:
+    """Return the line for a soft limit that only the pump could know of."""
+    return _line(refusals.limit_sentence(refusal))
+
+
+def _line(words: str) -> str:
+    return f"! beyond a soft limit: {words}"
+
+
+def _outside(code: ErrorCode, passed: Sequence[Passed], therapy: Therapy) -> OutsideLimits:
+    first = passed[0]
+    words = "; ".join(sentence(one, therapy.drugs) for one in passed)
+    return OutsideLimits(code, Refusal(first.id, first.value, first.limit), words)
 
 
 def sentence(passed: Passed, drugs: tuple[Drug, ...]) -> str:

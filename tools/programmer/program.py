@@ -5,11 +5,10 @@ here, before the pump is asked, and again by the pump.
 """
 
 import argparse
-import dataclasses
 
 from protocol import codec
 from protocol.codes import TxnOp
-from protocol.messages import Preview, ProgramParameters, Therapy
+from protocol.messages import DeviceInfo, Preview, ProgramParameters, Therapy
 from tools import therapy_file
 from tools.programmer import limits, review, transact, warnings
 from tools.programmer.client import Client
@@ -17,6 +16,8 @@ from tools.programmer.console import Console
 from tools.programmer.errors import OutsideLimits
 from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Request, Values, therapy_of
 from tools.programmer.warnings import BRIDGE_OMITTED
+from tools.therapy_table import TherapyTable
+from tools.toml_file import FileError
 
 
 def program(args: argparse.Namespace) -> Job:
@@ -27,9 +28,9 @@ def program(args: argparse.Namespace) -> Job:
         status, device = client.interrogate(), client.device()
         code, values = EXIT_OK, Values()
         said: list[str] = []
-        for wanted in table.programs(therapy_of(client), device, status.wall_s):
-            asked = dataclasses.replace(wanted, override=int(args.override))
-            code, values = _one(client, console, asked)
+        current = therapy_of(client)
+        for wanted in _wanted(table, current, device, status.wall_s):
+            code, values = _one(client, console, wanted, args.override)
             said += values[WARNINGS]
             if code != EXIT_OK:
                 break
@@ -38,13 +39,27 @@ def program(args: argparse.Namespace) -> Job:
     return job
 
 
-def _one(client: Client, console: Console, parameters: ProgramParameters) -> tuple[int, Values]:
+def _wanted(
+    table: TherapyTable, current: Therapy | None, device: DeviceInfo, wall_s: int
+) -> tuple[ProgramParameters, ...]:
+    """Return what is to be programmed. Raises FileError, or OutsideLimits for a slip of unit."""
+    try:
+        return table.programs(current, device, wall_s)
+    except FileError:
+        for wanted in table.programs(current):
+            limits.check_hard(limits.of_program(wanted.therapy, current, device), wanted.therapy)
+        raise
+
+
+def _one(
+    client: Client, console: Console, parameters: ProgramParameters, override: bool
+) -> tuple[int, Values]:
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
     cautions = warnings.of_program(current, pending, status, device)
     passed = limits.of_program(pending, current, device)
     try:
-        beyond = limits.check(passed, pending.drugs, bool(parameters.override))
+        beyond = limits.check(passed, pending, override)
     except OutsideLimits:
         for caution in cautions:
             console.say(str(caution))
@@ -53,11 +68,10 @@ def _one(client: Client, console: Console, parameters: ProgramParameters) -> tup
     def show(preview: Preview) -> str:
         shown = codec.decode(ProgramParameters, preview.parameters)
         rows = review.lines(current, status.computed_nl, shown, preview, device)
-        return "\n".join([f"{device.serial} ({device.model})", review.table(rows), *beyond])
+        return f"{device.serial} ({device.model})\n{review.table(rows)}"
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"
-    word = limits.WORD if beyond else None
-    request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, word)
+    request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, override, beyond)
     code, values = transact.carry_out(client, console, request, status)
     if code == EXIT_OK and not parameters.at_wall_s and _bridge_follows(current, pending):
         console.say(str(BRIDGE_OMITTED))

@@ -6,20 +6,28 @@ thrown away, and where there are warnings only a whole "yes" is one.
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
 from protocol import codec
 from protocol.codec import Message
 from protocol.codes import TxnOp, TxnState
-from protocol.messages import Preview, ProgramParameters, Status, Therapy, TxnResult
+from protocol.errors import ErrorCode
+from protocol.messages import (
+    BolusParameters,
+    Preview,
+    ProgramParameters,
+    Status,
+    Therapy,
+    TxnResult,
+)
 from tools import pump_measures
-from tools.programmer import doses, readings
+from tools.programmer import doses, limits, readings
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
-from tools.programmer.errors import NoLink, PreviewChanged, ProgrammerError, Uncertain
+from tools.programmer.errors import NoLink, PreviewChanged, ProgrammerError, Refused, Uncertain
 from tools.programmer.warnings import Caution, Warn
 
 Values = dict[str, Any]
@@ -46,8 +54,10 @@ class Request:
     """The preview in words."""
     question: str
     cautions: Sequence[Caution] = ()
-    word: str | None = None
-    """What has to be typed for a yes; default: "yes" in full where there are warnings."""
+    override: bool = False
+    """The person asked to go beyond soft limits."""
+    beyond: Sequence[str] = ()
+    """The soft limits that it goes beyond, in words; the pump may name one more."""
 
 
 class _Declined(Exception):
@@ -69,8 +79,11 @@ def carry_out(
     client: Client, console: Console, request: Request, status: Status
 ) -> tuple[int, Values]:
     """Do it, once, if the person agrees. `status` is the view that the request is based on."""
-    preview = client.prepare(request.op, request.parameters, status.generation)
-    said = {WARNINGS: [caution.code.name for caution in request.cautions]}
+    preview, request = _prepared(client, request, status)
+    said = {
+        WARNINGS: [caution.code.name for caution in request.cautions],
+        "overridden": list(request.beyond),
+    }
     try:
         preview, result = _confirmed(client, console, preview, request)
     except _Declined:
@@ -97,14 +110,29 @@ def carry_out(
     }
 
 
+def _prepared(client: Client, request: Request, status: Status) -> tuple[Preview, Request]:
+    """Prepare. The override is sent only for limits that are shown with the question."""
+    if not request.beyond:
+        try:
+            return client.prepare(request.op, request.parameters, status.generation), request
+        except Refused as refused:
+            if refused.code is not ErrorCode.LIMIT_SOFT or not request.override:
+                raise
+            request = replace(request, beyond=[limits.beyond(refused.refusal)])
+    assert isinstance(request.parameters, ProgramParameters | BolusParameters)  # no other has any
+    meant = replace(request.parameters, override=1)
+    return client.prepare(request.op, meant, status.generation), request
+
+
 def _confirmed(
     client: Client, console: Console, preview: Preview, request: Request
 ) -> tuple[Preview, TxnResult]:
     """Show and ask until the pump commits what was confirmed. Raises _Declined."""
     for _ in range(REVIEWS_MAX):
         try:
-            console.review("\n".join([request.show(preview), *map(str, request.cautions)]))
-            word = request.word or (YES if request.cautions else None)
+            said = [*map(str, request.cautions), *request.beyond]
+            console.review("\n".join([request.show(preview), *said]))
+            word = limits.WORD if request.beyond else YES if request.cautions else None
             agreed = console.confirm(request.question, word)
         except KeyboardInterrupt:
             client.abort(preview.txn)
