@@ -6,37 +6,37 @@ journal record that commits it is durable, and cannot be refused any more.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from firmware.alarms import AlarmManager
-from firmware.bolus import REPEAT_GUARD_US
-from firmware.checks import (
-    BolusPlan,
-    Refused,
-    check_bolus,
-    check_fill,
-    check_limits,
-    check_program,
-    strokes_per_day,
-)
+from firmware.bolus_acts import BolusActs, not_during_dose, state
+from firmware.checks import Refused, check_limits
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
-from firmware.flow import ZERO, Flow
+from firmware.flow import Flow
 from firmware.infusion import Infusion
 from firmware.journal import Journal
-from firmware.limits import Passed, bolus_limits, program_limits
+from firmware.limits import program_limits
 from firmware.modes import PUMPING
 from firmware.path import NO_BRIDGE, NO_CHANGE, Change, change, changed
-from firmware.path_checks import PRIMES, check_bridge, check_prime
+from firmware.plan import Plan
 from firmware.prescription import NOTHING_PRESCRIBED, Stored
-from firmware.program import mean_flow
+from firmware.program import first_periodic_s, mean_flow
+from firmware.program_checks import (
+    check_clock,
+    check_fill,
+    check_program,
+    check_scheduled,
+    strokes_per_day,
+)
+from firmware.supply import Supply
 from hal.board import Board
 from protocol.codec import Message
 from protocol.codes import (
-    BolusKind,
     Code,
     Mode,
     ProgramKind,
+    Role,
     StopReason,
     TxnOp,
 )
@@ -47,32 +47,9 @@ from protocol.messages import (
     ClearAlarmParameters,
     ProgramParameters,
     RefillParameters,
+    SetClockParameters,
     Therapy,
 )
-
-
-class Plan(NamedTuple):
-    """What would be done."""
-
-    strokes: int = 0
-    volume_nl: int = 0
-    duration_us: int = 0
-    computed_nl: int = 0
-    stored: Stored | None = None
-    """A new generation of the stored prescription, to be staged before the commit."""
-    fill_told: bool = False
-    """The volume in the reservoir is told with it: what was uncertain before is past."""
-    bolus: BolusPlan | None = None
-    """A bolus; None where a bridge is meant."""
-    passed: tuple[Passed, ...] = ()
-    """Soft limits that the override lets pass."""
-
-    def of(self, txn: int) -> "Plan":
-        """Return it as that transaction's: a bridge is known by the number it was committed as."""
-        stored = self.stored
-        if stored is None or not stored.bridge.volume_pl or stored.bridge.txn:
-            return self
-        return self._replace(stored=replace(stored, bridge=replace(stored.bridge, txn=txn)))
 
 
 class Acts:
@@ -86,6 +63,7 @@ class Acts:
         journal: Journal,
         log: EventLog,
         alarms: AlarmManager,
+        supply: Supply,
     ) -> None:
         self._clock = board.clock
         self._rtc = board.rtc
@@ -95,13 +73,20 @@ class Acts:
         self._journal = journal
         self._log = log
         self._alarms = alarms
-        self._last_bolus: tuple[int, int] | None = None
-        """Strokes of the last clinician bolus and when it began."""
+        self._supply = supply
+        self._boluses = BolusActs(board, config, infusion, log, alarms, self._next)
+
+    def permit(self, role: Role, op: TxnOp, parameters: Message) -> None:
+        """Refuse what the role may not do; for the patient that is all but a patient bolus."""
+        if isinstance(parameters, BolusParameters):
+            self._boluses.permit(role, parameters)
+        elif role is Role.PATIENT:
+            raise Refused(ErrorCode.DENIED)
 
     def plan(self, op: TxnOp, parameters: Message) -> Plan:
         """Check; return what would be done. Raises Refused."""
         if self._infusion.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
-            raise self._state()
+            raise state(self._infusion)
         return _ACTS[op][0](self, parameters)
 
     def perform(self, op: TxnOp, txn: int, parameters: Message, plan: Plan) -> None:
@@ -111,20 +96,18 @@ class Acts:
     # --- program and refill ---------------------------------------------------------------------
 
     def _plan_program(self, parameters: ProgramParameters) -> Plan:
-        self._not_during_bolus()
+        not_during_dose(self._infusion)
         flow = check_program(parameters, self._config)
-        before = self._infusion.prescribed
+        before = self._infusion.prescribed.therapy if self._infusion.prescribed else None
+        if parameters.at_wall_s:
+            now_s = self._rtc.now_s()
+            check_scheduled(parameters.at_wall_s, parameters.therapy, before, now_s)
         passed = check_limits(
-            program_limits(
-                parameters.therapy,
-                before.therapy if before else None,
-                self._config.minimum_rate_pl_h,
-            ),
+            program_limits(parameters.therapy, before, self._config.minimum_rate_pl_h),
             parameters.override,
         )
         told = parameters.fill_nl != FILL_NOT_TOLD
-        stored = self._next(parameters.therapy, parameters.fill_nl if told else None)
-        stored = replace(stored, refilled=0, change=self._change(stored), bridge=NO_BRIDGE)
+        stored = self._programmed(parameters, parameters.fill_nl if told else None)
         strokes = strokes_per_day(flow, self._config)
         volume_nl = strokes * self._config.stroke_pl // 1000
         computed_nl = self._computed_nl(stored)
@@ -133,11 +116,14 @@ class Acts:
     def _program(self, txn: int, parameters: ProgramParameters, plan: Plan) -> None:
         assert plan.stored is not None
         now_us = self._clock.now_us()
-        self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation)
+        self._log.append(Code.PROGRAM_COMMITTED, plan.stored.generation, parameters.at_wall_s)
         self._log_overridden(plan)
+        if parameters.at_wall_s:
+            self._keep(plan.stored)
+            return
         self._infusion.bridging.close(Code.PROGRAM_COMMITTED)
         self._alarms.end(Code.MEMORY_ERROR)
-        self._infusion.load(plan.stored)
+        self._infusion.load(plan.stored, begin=True)
         self._leave_minimum_rate()
         if parameters.therapy.program is ProgramKind.STOPPED:
             self._infusion.stop(StopReason.COMMANDED, now_us)
@@ -146,7 +132,7 @@ class Acts:
         self._infusion.save()
 
     def _plan_refill(self, parameters: RefillParameters) -> Plan:
-        self._not_during_bolus()
+        not_during_dose(self._infusion)
         check_fill(parameters.injected_nl, self._config)
         before = self._infusion.stored
         therapy = before.therapy if before else NOTHING_PRESCRIBED
@@ -156,10 +142,31 @@ class Acts:
     def _refill(self, txn: int, parameters: RefillParameters, plan: Plan) -> None:
         assert plan.stored is not None
         self._log.append(Code.REFILLED, parameters.injected_nl)
-        self._infusion.load(plan.stored)
+        self._keep(plan.stored)
+
+    def _keep(self, stored: Stored) -> None:
+        """Take a record over whose program is the one that runs."""
+        self._infusion.load(stored)
         if self._infusion.modes.mode in PUMPING:
             self._infusion.deliver(self._clock.now_us())
         self._infusion.save()
+
+    def _programmed(self, parameters: ProgramParameters, fill_nl: int | None) -> Stored:
+        """Return the record of a program that begins with its commit, or at an instant to come."""
+        therapy, before = parameters.therapy, self._infusion.stored
+        if parameters.at_wall_s:
+            stored = self._next(before.therapy if before else NOTHING_PRESCRIBED, fill_nl)
+            return replace(stored, pending_wall_s=parameters.at_wall_s, pending=therapy)
+        stored = self._next(therapy, fill_nl)
+        return replace(
+            stored,
+            refilled=0,
+            change=self._change(stored),
+            bridge=NO_BRIDGE,
+            periodic_wall_s=first_periodic_s(therapy.periodic, stored.written_wall_s),
+            pending_wall_s=0,
+            pending=NOTHING_PRESCRIBED,
+        )
 
     def _next(self, therapy: Therapy, fill_nl: int | None) -> Stored:
         """Return the generation after the one that counts."""
@@ -179,6 +186,9 @@ class Acts:
             refilled=int(told or (before is not None and before.refilled)),
             change=before.change if before else NO_CHANGE,
             bridge=before.bridge if before else NO_BRIDGE,
+            periodic_wall_s=before.periodic_wall_s if before else 0,
+            pending_wall_s=before.pending_wall_s if before else 0,
+            pending=before.pending if before else NOTHING_PRESCRIBED,
         )
 
     def _change(self, after: Stored) -> Change:
@@ -198,81 +208,25 @@ class Acts:
     # --- bolus ----------------------------------------------------------------------------------
 
     def _plan_bolus(self, parameters: BolusParameters) -> Plan:
-        infusion = self._infusion
-        self._not_during_bolus()
-        blocking = self._alarms.blocking()
-        prescribed = infusion.prescribed
-        if infusion.modes.mode not in (Mode.BASAL, Mode.MINIMUM_RATE) or prescribed is None:
-            raise self._state()
-        if blocking is not None:
-            raise self._state(blocking)
-        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
-        if parameters.kind is BolusKind.BRIDGE:
-            return self._plan_bridge(parameters, prescribed, computed_pl)
-        if parameters.kind in PRIMES:
-            bolus = check_prime(parameters, prescribed.therapy, computed_pl, self._config)
-            return self._bolus_plan(bolus, computed_pl)
-        bolus = check_bolus(
-            parameters, prescribed.therapy, infusion.basal_flow(), computed_pl, self._config
-        )
-        volume_pl = bolus.strokes * self._config.stroke_pl
-        passed = check_limits(
-            bolus_limits(prescribed.therapy, volume_pl, 0, self._config.minimum_rate_pl_h),
-            parameters.override,
-        )
-        self._not_by_mistake(bolus.strokes, parameters)
-        return self._bolus_plan(bolus, computed_pl)._replace(passed=passed)
-
-    def _bolus_plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
-        volume_pl = bolus.strokes * self._config.stroke_pl
-        left_nl = (computed_pl - volume_pl) // 1000
-        return Plan(bolus.strokes, volume_pl // 1000, bolus.duration_us, left_nl, bolus=bolus)
-
-    def _plan_bridge(self, parameters: BolusParameters, now: Stored, computed_pl: int) -> Plan:
-        if now.change == NO_CHANGE:
-            raise self._state()
-        accounted = self._infusion.delivery.accounted()
-        record, strokes, duration_us = check_bridge(
-            parameters, now, accounted, computed_pl, self._config
-        )
-        stored = replace(self._next(now.therapy, None), bridge=record)
-        left_nl = (computed_pl - record.volume_pl) // 1000
-        return Plan(strokes, record.volume_pl // 1000, duration_us, left_nl, stored)
+        return self._boluses.plan(parameters)
 
     def _bolus(self, txn: int, parameters: BolusParameters, plan: Plan) -> None:
-        now_us = self._clock.now_us()
-        if plan.stored is not None:
-            self._infusion.start_bridge(plan.stored, now_us)
-            return
-        assert plan.bolus is not None
-        self._last_bolus = (plan.strokes, now_us)
-        self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
+        self._boluses.perform(txn, parameters, plan)
         self._log_overridden(plan)
-
-    def _not_by_mistake(self, strokes: int, parameters: BolusParameters) -> None:
-        """A like dose within minutes is what a tool that crashed would ask for again."""
-        if self._last_bolus is None or parameters.again:
-            return
-        last_strokes, start_us = self._last_bolus
-        since_us = self._clock.now_us() - start_us
-        if strokes == last_strokes and since_us < REPEAT_GUARD_US:
-            raise Refused(
-                ErrorCode.DUPLICATE_INTENT, 0, since_us // 1_000_000, REPEAT_GUARD_US // 1_000_000
-            )
 
     # --- resume, clear --------------------------------------------------------------------------
 
     def _plan_resume(self, parameters: Message) -> Plan:
         infusion = self._infusion
-        self._not_during_bolus()
+        not_during_dose(self._infusion)
         computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
         if (
             infusion.modes.mode is not Mode.STOPPED
             or infusion.program is ProgramKind.STOPPED
             or not computed_pl
         ):
-            raise self._state()
-        strokes = strokes_per_day(self._flow(), self._config)
+            raise state(self._infusion)
+        strokes = strokes_per_day(self._mean(), self._config)
         return Plan(strokes, strokes * self._config.stroke_pl // 1000, 0, computed_pl // 1000)
 
     def _resume(self, txn: int, parameters: Message, plan: Plan) -> None:
@@ -283,7 +237,7 @@ class Acts:
     def _plan_clear(self, parameters: ClearAlarmParameters) -> Plan:
         standing = self._alarms.standing.get(parameters.code)
         if standing is None or standing.active:
-            raise self._state(parameters.code)
+            raise state(self._infusion, parameters.code)
         return Plan()
 
     def _clear(self, txn: int, parameters: ClearAlarmParameters, plan: Plan) -> None:
@@ -291,6 +245,27 @@ class Acts:
         if parameters.code is Code.LOW_BATTERY_RESET and self._leave_minimum_rate():
             self._infusion.deliver(self._clock.now_us())
         self._infusion.save()
+
+    # --- clock ----------------------------------------------------------------------------------
+
+    def _plan_clock(self, parameters: SetClockParameters) -> Plan:
+        """Where monotonic periodic boluses stand on the wall clock moves with it."""
+        implanted_s = self._supply.implanted_wall_s
+        check_clock(parameters.wall_s, implanted_s, self._supply.eos_wall_s(self._journal.durable))
+        stored = self._infusion.stored
+        if stored is None or stored.therapy.program is not ProgramKind.PERIODIC:
+            return Plan()
+        first_s = max(0, stored.periodic_wall_s + parameters.wall_s - self._rtc.now_s())
+        generation = self._journal.durable.generation + 1
+        return Plan(stored=replace(stored, generation=generation, periodic_wall_s=first_s))
+
+    def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
+        before_s = self._rtc.now_s()
+        if plan.stored is not None:
+            self._infusion.stored = plan.stored
+        self._infusion.set_clock(parameters.wall_s, self._clock.now_us())
+        self._log.append(Code.CLOCK_SET, parameters.wall_s, before_s)
+        self._supply.next_check_us = 0
 
     # --- shared ---------------------------------------------------------------------------------
 
@@ -312,22 +287,12 @@ class Acts:
             self._alarms.end(Code.LOW_BATTERY_RESET)
         return held and not durable.minimum_rate and self._infusion.modes.mode in PUMPING
 
-    def _flow(self) -> Flow:
-        return self._infusion.basal_flow() if self._infusion.stored else ZERO
-
-    def _not_during_bolus(self) -> None:
-        bolus = self._infusion.dosing.current
-        if bolus is not None:
-            raise Refused(
-                ErrorCode.BUSY_DELIVERING, 0, bolus.given_pl // 1000, bolus.total_pl // 1000
-            )
-        bridging = self._infusion.bridging
-        if self._infusion.bridge_runs:
-            given_nl, total_nl = bridging.given_pl // 1000, bridging.total_pl // 1000
-            raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_nl, total_nl)
-
-    def _state(self, alarm: Code | None = None) -> Refused:
-        return Refused(ErrorCode.STATE, self._infusion.modes.mode, alarm or 0)
+    def _mean(self) -> Flow:
+        """What the pump would give on the mean, were it running."""
+        stored = self._infusion.prescribed
+        if stored is None or self._journal.durable.minimum_rate:
+            return self._infusion.basal_flow()
+        return mean_flow(stored.therapy, self._config)
 
 
 _ACTS: Final[dict[TxnOp, tuple[Callable[..., Plan], Callable[..., Any]]]] = {
@@ -336,4 +301,5 @@ _ACTS: Final[dict[TxnOp, tuple[Callable[..., Plan], Callable[..., Any]]]] = {
     TxnOp.RESUME: (Acts._plan_resume, Acts._resume),
     TxnOp.REFILL: (Acts._plan_refill, Acts._refill),
     TxnOp.CLEAR_ALARM: (Acts._plan_clear, Acts._clear),
+    TxnOp.SET_CLOCK: (Acts._plan_clock, Acts._set_clock),
 }

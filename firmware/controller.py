@@ -13,6 +13,7 @@ from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bridging import bridge_under_way
 from firmware.checks import Refused
 from firmware.device import DeviceConfig, Identity
+from firmware.doses import WARM
 from firmware.event_log import EventLog
 from firmware.flash_queue import FlashQueue
 from firmware.infusion import Infusion
@@ -34,7 +35,7 @@ from hal.interrupts import (
     TELEMETRY_TX,
 )
 from protocol.codec import Message
-from protocol.codes import Code, Mode, StopReason, TxnOp
+from protocol.codes import Code, Mode, Role, StopReason, TxnOp
 from protocol.errors import ErrorCode
 from protocol.messages import (
     Commit,
@@ -52,13 +53,6 @@ from protocol.messages import (
 from protocol.operations import Operation
 
 _FLASH: Final = FLASH_DONE | FLASH_FAILED
-_WARM: Final = (
-    ResetCause.WATCHDOG,
-    ResetCause.COMMANDED,
-    ResetCause.LINK_LOST,
-    ResetCause.RATE_GUARD,
-)
-"""Resets over which the encoder keeps its count."""
 _RESET_ALARMS: Final = {
     ResetCause.LINK_LOST: Code.BOARD_LINK_LOST,
     ResetCause.RATE_GUARD: Code.OVER_DELIVERY,
@@ -92,7 +86,9 @@ class Firmware:
         )
         self._infusion = Infusion(board, config, self._journal, self._log, self._alarms)
         self._supply = Supply(board.battery, board.rtc, self._alarms, config, who)
-        acts = Acts(board, config, self._infusion, self._journal, self._log, self._alarms)
+        acts = Acts(
+            board, config, self._infusion, self._journal, self._log, self._alarms, self._supply
+        )
         self._transactions = Transactions(
             board, config, self._infusion, self._journal, self._prescriptions, acts
         )
@@ -126,7 +122,7 @@ class Firmware:
         durable = journal.durable
         cause = self._board.watchdog.reset_cause()
         before = durable.accounted
-        uncertain = infusion.delivery.recover(warm=cause in _WARM)
+        uncertain = infusion.delivery.recover(warm=cause in WARM)
         durable.uncertain_strokes += uncertain
         self._alarms.restore(durable.alarms)
         if not journal.blank:
@@ -143,6 +139,7 @@ class Firmware:
         else:
             infusion.reservoir.forget(durable.accounted)
             infusion.judge_reservoir()
+        infusion.recover_doses()
         if health is not Health.GOOD:
             self._alarms.raise_(Code.MEMORY_ERROR)
         if health is Health.REPAIRED:
@@ -177,6 +174,7 @@ class Firmware:
             given_nl = txn.given_strokes * self._config.stroke_pl // 1000
             self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, why)
             self._journal.durable.txn = txn
+            self._journal.write()
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -194,6 +192,8 @@ class Firmware:
         if now_us >= self._timer_us or interrupts & ~MOTOR_DONE:
             self._timers(now_us)
         infusion.service(now_us)
+        if infusion.taken_over:
+            self._transactions.keep_takeover()
         if infusion.changed:
             infusion.changed = False
             self._timer_us = self._next_timer_us()
@@ -244,6 +244,11 @@ class Firmware:
     def _alive(self) -> bool:
         return self._infusion.modes.mode is not Mode.END_OF_SERVICE
 
+    @property
+    def _role(self) -> Role:
+        assert self._telemetry is not None
+        return self._telemetry.role
+
     # --- requests -------------------------------------------------------------------------------
 
     def status(self) -> Status:
@@ -268,6 +273,7 @@ class Firmware:
             "STATUS": lambda _, reply: reply(ErrorCode.OK, report.status()),
             "DEVICE": lambda _, reply: reply(ErrorCode.OK, report.device()),
             "PRESCRIPTION": lambda _, reply: reply(ErrorCode.OK, report.prescription()),
+            "PENDING": lambda _, reply: reply(ErrorCode.OK, report.pending()),
             "LOG_READ": self._log_read,
             "INTERROGATE": self._interrogate,
             "PREPARE": self._prepare,
@@ -286,21 +292,23 @@ class Firmware:
         reply(ErrorCode.OK, self._report.status())
 
     def _prepare(self, request: Prepare, reply: Reply) -> None:
-        reply(ErrorCode.OK, self._transactions.prepare(request))
+        reply(ErrorCode.OK, self._transactions.prepare(request, self._role))
 
     def _commit(self, request: Commit, reply: Reply) -> None:
         def done(code: ErrorCode, result: Message | None) -> None:
             reply(code, result if result is not None else Refusal(0, 0, 0))
 
-        self._transactions.commit(request, done)
+        self._transactions.commit(request, self._role, done)
 
     def _query(self, request: TxnRef, reply: Reply) -> None:
-        reply(ErrorCode.OK, self._transactions.query(request))
+        reply(ErrorCode.OK, self._transactions.query(request, self._role))
 
     def _abort(self, request: TxnRef, reply: Reply) -> None:
-        reply(ErrorCode.OK, self._transactions.abort(request))
+        reply(ErrorCode.OK, self._transactions.abort(request, self._role))
 
     def _stop(self, request: Empty, reply: Reply) -> None:
+        if self._role is Role.PATIENT and not self._infusion.patient_may_stop:
+            raise Refused(ErrorCode.DENIED)
         if self._infusion.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
             raise Refused(ErrorCode.STATE, self._infusion.modes.mode)
         self._infusion.stop(StopReason.COMMANDED, self._clock.now_us())

@@ -89,10 +89,13 @@ class Delivery:
         durable.encoder = count
         self._early += moved
 
-    def due_us(self, strokes: int) -> int:
-        """Return when so many strokes after `durable.accounted` will be due. Needs a flow."""
+    def until_pl(self, strokes: int, now_us: int) -> tuple[int, int]:
+        """Return what has yet to be owed until so many strokes after `durable.accounted` are due.
+
+        An exact ratio, numerator and denominator in pL.
+        """
         running = self._batch.strokes - self._early if self._batch else 0
-        return self.pacer.due_us(strokes - running)
+        return self.pacer.until_pl(strokes - running, now_us)
 
     def change(self, flow: Flow, now_us: int) -> None:
         """Deliver at another flow from now on."""

@@ -78,7 +78,16 @@ def ceil_pl_h(a: Flow) -> int:
 
 def hourly_ratio(a: Flow) -> tuple[int, int]:
     """Return the flow as (pL, h), both in 64 bits: exact unless a term would not fit."""
-    numerator, denominator = flow(a.numerator * HOUR_US, a.denominator)
+    return _ratio(a, HOUR_US)
+
+
+def daily_ratio(a: Flow) -> tuple[int, int]:
+    """Return the flow as (pL, 24 h), both in 64 bits: exact unless a term would not fit."""
+    return _ratio(a, DAY_US)
+
+
+def _ratio(a: Flow, period_us: int) -> tuple[int, int]:
+    numerator, denominator = flow(a.numerator * period_us, a.denominator)
     while numerator >= _U64 or denominator >= _U64:
         numerator, denominator = numerator >> 1, denominator >> 1
     return numerator, max(1, denominator)

@@ -4,29 +4,28 @@ Everything that starts, changes or ends delivery goes through here, so that mode
 what is durable always agree.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bolus import pauses_basal
-from firmware.bridging import Bridging
-from firmware.checks import BolusPlan, program_flow
-from firmware.delivery import Delivery
+from firmware.checks import BolusPlan
 from firmware.device import DeviceConfig
-from firmware.doses import DoseHistory
-from firmware.dosing import Dosing
 from firmware.event_log import EventLog
 from firmware.flash_queue import Done
-from firmware.flow import ZERO, Flow, per_hour, plus
+from firmware.flow import ZERO
 from firmware.journal import Journal
-from firmware.modes import PUMPING, Event, ModeMachine
-from firmware.prescription import Stored
-from firmware.reservoir import Reservoir
+from firmware.modes import PUMPING, Event
+from firmware.prescription import Stored, taken_over
+from firmware.regimen import Regimen
 from firmware.stall import StallDetector
 from hal.board import Board
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
+_PROGRAM_REASONS: Final = (StopReason.NO_PROGRAM, StopReason.COMMANDED)
+"""Stop reasons of a pump that stands because its program says so."""
 _STARTS: Final = {
     BolusKind.PRIME: Event.START_PRIME,
     BolusKind.PRIME_CATHETER: Event.START_PRIME,
@@ -35,7 +34,7 @@ _STARTS: Final = {
 _BOLUS_FROM: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 
 
-class Infusion:
+class Infusion(Regimen):
     """Delivers what is prescribed."""
 
     def __init__(
@@ -46,81 +45,36 @@ class Infusion:
         log: EventLog,
         alarms: AlarmManager,
     ) -> None:
+        super().__init__(board, config, journal, log)
         self._supply = board.supply
-        self._config = config
-        self._journal = journal
-        self._log = log
         self._alarms = alarms
-        self.delivery = Delivery(board.motor, board.encoder, journal, config)
-        self.dosing = Dosing(config, journal, log, self.delivery)
-        self.bridging = Bridging(config, journal, log, self.delivery)
-        self.doses = DoseHistory()
-        self.modes = ModeMachine()
-        self.reservoir = Reservoir(config)
         self.stall = StallDetector(config)
-        self.stored: Stored | None = None
         self.changed = True
         """True when `timer_us` may be another than it was."""
         self.stops = 0
         """How often delivery was to end, for whatever reason: a commit under way looks at it."""
+        self.taken_over = False
+        """True when a scheduled change is in force and not durable yet."""
         self._to_threshold = 0
         self._when_idle = False
         """True: when the motor has ended its stroke, settle what ended and make it durable."""
 
-    # --- what is prescribed ---------------------------------------------------------------------
-
-    @property
-    def prescribed(self) -> Stored | None:
-        """What is stored, if a therapy is in it and not only a fill."""
-        return self.stored if self.stored is not None and self.stored.prescribed else None
-
-    @property
-    def program(self) -> ProgramKind:
-        """The infusion mode prescribed."""
-        return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
-
-    @property
-    def bridge_runs(self) -> bool:
-        """True while a bridge takes the basal's place, a stalled one too."""
-        held = self._journal.durable.minimum_rate
-        return self.bridging.owed and self.modes.mode in PUMPING and not held
-
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
+        clock_us = self.schedule.timer_us
         if self.dosing.running:
-            return min(self.dosing.end_us, self.stall.due_us(bolus=True))
+            return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
-            return min(self.bridging.end_us, self.stall.flag_us())
+            return min(clock_us, self.bridging.end_us, self.stall.flag_us())
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
-            return self.stall.flag_us()
-        return NEVER_US
+            return min(clock_us, self.stall.flag_us())
+        return clock_us
 
-    @property
-    def basal_paused(self) -> bool:
-        """True while a bolus takes the basal's place."""
-        return self.dosing.pauses_basal
-
-    def basal_flow(self) -> Flow:
-        """Return what flows without a bolus, while the pump is not stopped."""
-        if self._journal.durable.minimum_rate or self.prescribed is None:
-            return per_hour(self._config.minimum_rate_pl_h)
-        if self.bridging.owed:
-            return self.bridging.flow
-        return program_flow(self.prescribed.therapy, self._config)
-
-    def flow(self) -> Flow:
-        """Return what is to flow now, a bolus included, while the pump is not stopped."""
-        if self.basal_paused:
-            return self.dosing.flow
-        return plus(self.basal_flow(), self.dosing.flow)
-
-    def load(self, stored: Stored) -> None:
-        """Take a stored prescription over without starting anything."""
-        self.stored = stored
-        self.doses.patient = stored.therapy.patient
-        self.bridging.load(stored)
-        self.reservoir.load(stored)
+    def load(self, stored: Stored, begin: bool = False) -> None:
+        """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
+        super().load(stored, begin)
+        self.taken_over = False
         self.judge_reservoir()
 
     # --- commands -------------------------------------------------------------------------------
@@ -172,6 +126,7 @@ class Infusion:
         self._alarms.raise_(Code.EOS)
         self.dosing.cut(Code.EOS)
         self.bridging.close(Code.EOS)
+        self.schedule.end()
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -254,6 +209,8 @@ class Infusion:
 
     def service(self, now_us: int) -> None:
         """Do what is due: end a bolus, flag a stall, command strokes."""
+        if now_us >= self.schedule.timer_us:
+            self._by_the_clock(now_us)
         most, within_us = self._to_threshold, NEVER_US
         edge_us = self.dosing.edge_us
         if edge_us != NEVER_US:
@@ -271,6 +228,7 @@ class Infusion:
         if self.stall.unconfirmed:
             self._judge_stall(now_us)
             most = 1
+        edge_us = min(edge_us, self.schedule.change_us)
         self.delivery.advance(now_us, edge_us, most, within_us)
         if self.delivery.failed and self.modes.mode in PUMPING:
             self._alarms.raise_(Code.MEMORY_ERROR)
@@ -290,39 +248,7 @@ class Infusion:
                 self._alarms.end(code)
         self._to_threshold = self.reservoir.strokes_to_threshold(accounted)
 
-    def low_at_us(self, now_us: int) -> int | None:
-        """Return when (boot time) the low-reservoir volume will be reached.
-
-        None while nothing flows, or when it has been reached. Exact; while a bolus runs, which is
-        taken to be given in full, to two strokes of the basal.
-        """
-        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self._journal.durable.accounted)
-        if not strokes or not self.delivery.flow.numerator:
-            return None
-        if self.bridging.owed:
-            return self._low_after_bridge_us(strokes)
-        if not self.dosing.running:
-            return self.delivery.due_us(strokes)
-        basal = self.basal_flow()
-        strokes = self.reservoir.strokes_to(self.reservoir.low_pl, self.delivery.accounted())
-        left_pl = (strokes - self.dosing.left_strokes(now_us)) * self._config.stroke_pl
-        from_us = self.dosing.last_us if self.basal_paused else now_us
-        return from_us + max(0, left_pl) * basal.denominator // basal.numerator
-
     # --- inside ---------------------------------------------------------------------------------
-
-    def _low_after_bridge_us(self, strokes: int) -> int | None:
-        """When so many more strokes will have been given: bridge first, then the program."""
-        low_us, end_us = self.delivery.due_us(strokes), self.bridging.end_us
-        if low_us <= end_us:
-            return low_us
-        assert self.prescribed is not None
-        program = program_flow(self.prescribed.therapy, self._config)
-        if not program.numerator:
-            return None
-        left_pl = self.reservoir.computed_pl(self.delivery.accounted()) - self.reservoir.low_pl
-        after_pl = max(0, left_pl - self.bridging.left_pl())
-        return end_us + after_pl * program.denominator // program.numerator
 
     def _enter_basal(self, now_us: int) -> None:
         if self._journal.durable.minimum_rate:
@@ -330,10 +256,7 @@ class Infusion:
         elif self.bridging.owed and self.bridging.go_on(now_us):
             self.modes.dispatch(Event.DELIVER_BRIDGE)
             return
-        minimum = self._journal.durable.minimum_rate or self.program is not (
-            ProgramKind.SIMPLE_CONTINUOUS
-        )
-        self.modes.dispatch(Event.DELIVER_MINIMUM if minimum else Event.DELIVER_BASAL)
+        self.modes.dispatch(Event.DELIVER_MINIMUM if self.at_minimum else Event.DELIVER_BASAL)
 
     def _at_threshold(self, now_us: int) -> None:
         self.judge_reservoir()
@@ -377,6 +300,54 @@ class Infusion:
             self._enter_basal(end_us)
             self.delivery.change(self.basal_flow(), end_us)
             self.save()
+
+    def _by_the_clock(self, now_us: int) -> None:
+        """An edge of the program, a scheduled change, or a look at the wall clock is due."""
+        self.changed = True
+        while now_us >= self.schedule.timer_us:
+            at_us = self.schedule.step(now_us)
+            if self.schedule.takeover:
+                self._take_over(at_us)
+            self._flow_as_due(at_us)
+
+    def _take_over(self, at_us: int) -> None:
+        """The scheduled change is in force from this instant on; `taken_over` is its record owed.
+
+        What is stopped stays so, unless it is so by the program that ends. A bolus is finished.
+        """
+        before, reason = self.program, self._journal.durable.stop_reason
+        assert self.stored is not None
+        self.load(taken_over(self.stored, self.schedule.wall_s(at_us)), begin=True)
+        self.taken_over = True
+        if self.program is ProgramKind.STOPPED:
+            self.stop(StopReason.COMMANDED, at_us)
+        elif self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE):
+            self._enter_basal(at_us)
+        elif before is ProgramKind.STOPPED and reason in _PROGRAM_REASONS:
+            self.deliver(at_us)
+
+    def takeover(self, generation: int) -> Stored:
+        """Return the record of the scheduled change in force, as that generation. Logs it."""
+        assert self.stored is not None
+        self.taken_over = False
+        self.stored = replace(self.stored, generation=generation)
+        self._log.append(Code.SCHEDULED_CHANGE, generation)
+        return self.stored
+
+    def not_kept(self) -> None:
+        """A scheduled change in force could not be made durable: it is said, and it runs."""
+        self._alarms.raise_(Code.MEMORY_ERROR)
+
+    def _flow_as_due(self, at_us: int) -> None:
+        """Deliver what is to flow since this instant, if that is not what flows."""
+        if self.modes.mode in PUMPING and self.flow() != self.delivery.flow:
+            self.delivery.change(self.flow(), at_us)
+
+    def set_clock(self, wall_s: int, now_us: int) -> None:
+        """Set the wall clock; the program is judged anew at once. Intervals do not move."""
+        self.schedule.set_clock(wall_s, now_us)
+        self._flow_as_due(now_us)
+        self.changed = True
 
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode

@@ -72,6 +72,14 @@ class Pacer:
         owed = (self.issued + ahead) * self._stroke - self._carry
         return self._anchor_us - (-owed // self._num)
 
+    def until_pl(self, ahead: int, now_us: int) -> tuple[int, int]:
+        """Return what has yet to be owed, from now on, until the `ahead`-th stroke is due.
+
+        An exact ratio, numerator and denominator in pL; also without a flow.
+        """
+        owed = self._carry + self._num * (now_us - self._anchor_us)
+        return (self.issued + ahead) * self._stroke - owed, self._den
+
     def plan(
         self, now_us: int, most: int, edge_us: int, lookahead_us: int, fastest_us: int
     ) -> Batch | None:

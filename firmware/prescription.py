@@ -73,6 +73,7 @@ def taken_over(stored: Stored, wall_s: int) -> Stored:
     """Return the record of a scheduled change that takes over at `wall_s`."""
     return replace(
         stored,
+        written_wall_s=wall_s,
         prescribed=1,
         therapy=stored.pending,
         periodic_wall_s=first_periodic_s(stored.pending.periodic, wall_s),

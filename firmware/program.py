@@ -22,7 +22,18 @@ from math import lcm
 from typing import Final, NamedTuple
 
 from firmware.device import DeviceConfig
-from firmware.flow import DAY_US, HOUR_US, ZERO, Flow, flow, from_rate, per_hour, plus, volume_pl
+from firmware.flow import (
+    DAY_US,
+    HOUR_US,
+    ZERO,
+    Flow,
+    exceeds,
+    flow,
+    from_rate,
+    per_hour,
+    plus,
+    volume_pl,
+)
 from protocol.codes import LockoutFrom, ProgramKind
 from protocol.messages import AT_ONCE, Periodic, Rate, Therapy
 
@@ -39,28 +50,89 @@ def week_s(wall_s: int) -> int:
     return (wall_s + _MONDAY_S) % WEEK_S
 
 
-class Program:
+class Cycle:
+    """Flows that repeat: from such an instant of the cycle on, such a flow."""
+
+    __slots__ = ("_amounts", "_cycle_us", "_denominator", "_edges_us", "_flows", "_origin_us",
+                 "_through")  # fmt: skip
+
+    def __init__(self, edges: Iterable[tuple[int, Flow]], cycle_us: int, origin_us: int) -> None:
+        """`edges` are (µs of the cycle, flow from then on), in order, the first at 0.
+
+        One cycle begins at `origin_us`, wall clock.
+        """
+        steps = list(edges)
+        self._edges_us = [at_us for at_us, _ in steps]
+        self._flows = [flow_ for _, flow_ in steps]
+        self._cycle_us, self._origin_us = cycle_us, origin_us
+        self._denominator = lcm(*(flow_.denominator for flow_ in self._flows))
+        # pL × denominator: per microsecond, and from the cycle's begin until each edge and its end.
+        self._amounts = [f.numerator * (self._denominator // f.denominator) for f in self._flows]
+        self._through = [0]
+        for (start_us, end_us), amount in zip(
+            pairwise([*self._edges_us, cycle_us]), self._amounts, strict=True
+        ):
+            self._through.append(self._through[-1] + amount * (end_us - start_us))
+
+    @property
+    def mean(self) -> Flow:
+        """The mean flow, exact."""
+        return flow(self._through[-1], self._denominator * self._cycle_us)
+
+    def volume_pl(self, from_us: int, to_us: int) -> tuple[int, int]:
+        """Return what flows between two instants (wall-clock µs): numerator, denominator in pL."""
+        return self._until(to_us) - self._until(from_us), self._denominator
+
+    def reach_us(self, from_us: int, numerator: int, denominator: int = 1) -> int | None:
+        """Return the first wall-clock µs by which so many pL have flowed since `from_us`.
+
+        The volume is a ratio; None where it is never reached.
+        """
+        if numerator <= 0:
+            return from_us
+        total = self._through[-1]
+        if not total:
+            return None
+        # Everything over `denominator` as well, so that the volume is whole.
+        wanted = self._until(from_us) * denominator + numerator * self._denominator
+        cycles, rest = divmod(wanted, total * denominator)
+        if not rest:
+            cycles, rest = cycles - 1, total * denominator
+        # The last edge before which less than the rest has flowed: its flow is not zero.
+        step = bisect_right(self._through, (rest - 1) // denominator) - 1
+        inside = rest - self._through[step] * denominator
+        step_us = -(-inside // (self._amounts[step] * denominator))
+        return self._origin_us + cycles * self._cycle_us + self._edges_us[step] + step_us
+
+    def with_extra(self, extra: Flow) -> "Cycle":
+        """Return it with a constant flow on top."""
+        flows = [plus(flow_, extra) for flow_ in self._flows]
+        return Cycle(zip(self._edges_us, flows, strict=True), self._cycle_us, self._origin_us)
+
+    def _until(self, wall_us: int) -> int:
+        """Volume since the origin."""
+        cycles, here_us = divmod(wall_us - self._origin_us, self._cycle_us)
+        step = bisect_right(self._edges_us, here_us) - 1
+        inside = self._amounts[step] * (here_us - self._edges_us[step])
+        return cycles * self._through[-1] + self._through[step] + inside
+
+
+class Program(Cycle):
     """Flows over the wall-clock week."""
 
-    __slots__ = ("_amounts", "_denominator", "_flows", "_through", "starts")
+    __slots__ = ("starts",)
 
     def __init__(self, edges: Iterable[tuple[int, Flow]]) -> None:
         """`edges` are (second of the week, flow from then on), in order, at least one."""
         steps = list(edges)
         if steps[0][0]:
             steps.insert(0, (0, steps[-1][1]))
+        super().__init__(
+            ((start * _SECOND_US, flow_) for start, flow_ in steps),
+            WEEK_US,
+            -_MONDAY_S * _SECOND_US,
+        )
         self.starts = [start for start, _ in steps]
-        self._flows = [flow_ for _, flow_ in steps]
-        self._denominator = lcm(*(flow_.denominator for flow_ in self._flows))
-        # pL × denominator: per microsecond, and from Monday until each edge and the week's end.
-        self._amounts = [f.numerator * (self._denominator // f.denominator) for f in self._flows]
-        self._through = [0]
-        for (start, end), amount in zip(
-            pairwise([*self.starts, WEEK_S]), self._amounts, strict=True
-        ):
-            self._through.append(self._through[-1] + amount * (end - start) * _SECOND_US)
-
-    # --- by the clock ---------------------------------------------------------------------------
 
     def flow_at(self, wall_s: int) -> Flow:
         """Return what flows at a wall-clock second."""
@@ -79,64 +151,18 @@ class Program:
 
     def highest(self, from_us: int, to_us: int) -> Flow:
         """Return the highest flow between two instants, wall-clock µs."""
-        found = here = self.flow_at(from_us // _SECOND_US)
+        found = self.flow_at(from_us // _SECOND_US)
         edge_s = self.next_edge_s(from_us // _SECOND_US)
         last_us = min(to_us, from_us + WEEK_US)
         while edge_s is not None and edge_s * _SECOND_US < last_us:
             here = self.flow_at(edge_s)
-            if here.numerator * found.denominator > found.numerator * here.denominator:
+            if exceeds(here, found):
                 found = here
             edge_s = self.next_edge_s(edge_s)
         return found
 
-    # --- volumes --------------------------------------------------------------------------------
-
-    @property
-    def mean(self) -> Flow:
-        """The mean flow over the week, exact."""
-        return flow(self._through[-1], self._denominator * WEEK_US)
-
-    def volume_pl(self, from_us: int, to_us: int) -> tuple[int, int]:
-        """Return what flows between two instants (wall-clock µs): numerator, denominator in pL."""
-        return self._until(to_us) - self._until(from_us), self._denominator
-
-    def reach_us(self, from_us: int, numerator: int, denominator: int = 1) -> int | None:
-        """Return the first wall-clock µs by which so many pL have flowed since `from_us`.
-
-        The volume is a ratio; None where the program never gives it.
-        """
-        if numerator <= 0:
-            return from_us
-        total = self._through[-1]
-        if not total:
-            return None
-        # Everything over `denominator` as well, so that the volume is whole.
-        wanted = self._until(from_us) * denominator + numerator * self._denominator
-        weeks, rest = divmod(wanted, total * denominator)
-        if not rest:
-            weeks, rest = weeks - 1, total * denominator
-        # The last edge before which less than the rest has flowed: its flow is not zero.
-        step = bisect_right(self._through, (rest - 1) // denominator) - 1
-        inside = rest - self._through[step] * denominator
-        step_us = -(-inside // (self._amounts[step] * denominator))
-        return weeks * WEEK_US - _MONDAY_S * _SECOND_US + self.starts[step] * _SECOND_US + step_us
-
-    def with_extra(self, extra: Flow) -> "Program":
-        """Return the program with a constant flow on top."""
-        return Program(
-            (start, plus(flow_, extra))
-            for start, flow_ in zip(self.starts, self._flows, strict=True)
-        )
-
     def _index(self, week_second: int) -> int:
         return bisect_right(self.starts, week_second) - 1
-
-    def _until(self, wall_us: int) -> int:
-        """Volume since a Monday long ago."""
-        weeks, here_us = divmod(wall_us + _MONDAY_S * _SECOND_US, WEEK_US)
-        step = self._index(here_us // _SECOND_US)
-        inside = self._amounts[step] * (here_us - self.starts[step] * _SECOND_US)
-        return weeks * self._through[-1] + self._through[step] + inside
 
 
 def constant(flow_: Flow) -> Program:
@@ -168,15 +194,22 @@ def flex_edges(therapy: Therapy) -> Iterator[tuple[int, Flow]]:
 
 def mean_flow(therapy: Therapy, config: DeviceConfig) -> Flow:
     """Return what a prescription gives on the mean, its periodic boluses counted, exact."""
-    basal = program_of(therapy, config).mean
-    if therapy.program is not ProgramKind.PERIODIC:
-        return basal
-    periodic = therapy.periodic
+    if therapy.program is ProgramKind.PERIODIC:
+        return periodic_cycle(therapy, config, 0).mean
+    return program_of(therapy, config).mean
+
+
+def periodic_cycle(therapy: Therapy, config: DeviceConfig, origin_us: int) -> Cycle:
+    """Return a periodic prescription: a bolus, then the background, which pauses meanwhile.
+
+    `origin_us` is the instant of one of its boluses, wall clock.
+    """
     strokes, over_us = periodic_dose(therapy, config)
-    every_us = periodic.every_s * _SECOND_US
-    # The background pauses while a bolus runs.
-    background = flow(basal.numerator * (every_us - over_us), basal.denominator * every_us)
-    return plus(background, flow(strokes * config.stroke_pl, every_us))
+    every_us = therapy.periodic.every_s * _SECOND_US
+    edges = [(0, flow(strokes * config.stroke_pl, over_us))]
+    if over_us < every_us:
+        edges.append((over_us, from_rate(therapy.rate, therapy.drugs)))
+    return Cycle(edges, every_us, origin_us)
 
 
 def periodic_dose(therapy: Therapy, config: DeviceConfig) -> tuple[int, int]:

@@ -42,6 +42,8 @@ class Schedule:
         self.takeover = False
         """True when `step` has found the instant of the scheduled change."""
         self._edge_s = self._pending_s = 0
+        self._by_clock = False
+        """True when what is stored looks at the wall clock at all."""
 
     def load(self, stored: Stored, now_us: int, begin: bool) -> None:
         """Aim by a stored prescription; `begin`: its program begins now."""
@@ -53,9 +55,11 @@ class Schedule:
         periodic = stored.therapy.program is ProgramKind.PERIODIC
         if not periodic:
             self.cadence = None
-        if periodic or self._pending_s or self.program.next_edge_s(0) is not None:
+        edges = self.program.next_edge_s(0) is not None
+        self._by_clock = periodic or edges or self._pending_s != 0
+        if self._by_clock:
             self.wall.look(now_us)
-            self._aim(self._now_s(now_us), now_us)
+            self._aim(self.wall_s(now_us), now_us)
         if periodic and (begin or self.cadence is None):
             first_us = self.wall.boot_us(stored.periodic_wall_s)
             every_us = stored.therapy.periodic.every_s * _SECOND_US
@@ -72,21 +76,28 @@ class Schedule:
         if not self.takeover:
             # One edge at a time, so that each of several that are overdue has its own instant.
             edge = fits and self.edge_us == at_us
-            self._aim(self._edge_s if edge else self._now_s(now_us), now_us)
+            self._aim(self._edge_s if edge else self.wall_s(now_us), now_us)
         return at_us
+
+    @property
+    def change_us(self) -> int:
+        """When the flow may change next: strokes due later wait for it."""
+        return min(self.edge_us, self.pending_us)
+
+    def wall_s(self, at_us: int) -> int:
+        """Return the wall clock's second at a boot time, as far as it has been looked at."""
+        return self.wall.wall_us(at_us) // _SECOND_US
 
     def set_clock(self, wall_s: int, now_us: int) -> None:
         """Set the wall clock and aim anew. The cadence is monotonic and stays."""
         self.wall.set_s(wall_s)
-        if self.timer_us != NEVER_US or self._pending_s or self.edge_us != NEVER_US:
+        if self._by_clock:
             self._aim(wall_s, now_us)
 
     def end(self) -> None:
         """Aim at nothing any more."""
+        self._by_clock = False
         self.edge_us = self.pending_us = self.timer_us = NEVER_US
-
-    def _now_s(self, now_us: int) -> int:
-        return self.wall.wall_us(now_us) // _SECOND_US
 
     def _aim(self, wall_s: int, now_us: int) -> None:
         """`flow` is that of this second; find what comes next."""

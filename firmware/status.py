@@ -1,4 +1,4 @@
-"""What the pump says of itself: the replies to STATUS, DEVICE and PRESCRIPTION."""
+"""What the pump says of itself: the replies to STATUS, DEVICE, PRESCRIPTION and PENDING."""
 
 from firmware import VERSION
 from firmware.alarms import AlarmManager
@@ -6,7 +6,8 @@ from firmware.bolus import Bolus
 from firmware.bridging import Bridging
 from firmware.device import DeviceConfig, Identity
 from firmware.event_log import EventLog
-from firmware.flow import hourly_ratio
+from firmware.flow import daily_ratio, hourly_ratio
+from firmware.forecast import Forecast
 from firmware.infusion import Infusion
 from firmware.journal import Journal
 from firmware.prescription import NOTHING_PRESCRIBED
@@ -41,6 +42,7 @@ class StatusReport:
         self._log = log
         self._alarms = alarms
         self._supply = supply
+        self._forecast = Forecast(infusion, journal, config)
         self.last_refusal = ErrorCode.OK
 
     def status(self) -> Status:
@@ -54,7 +56,9 @@ class StatusReport:
         dose = bolus if bolus is not None else infusion.bridging
         rate_pl, rate_h = hourly_ratio(delivery.flow)
         stroke_pl = self._config.stroke_pl
-        low_wall_s = self._low_wall_s(now_us)
+        low_wall_s = self._forecast.low_wall_s(now_us)
+        day_pl, days = daily_ratio(self._forecast.mean())
+        stored = infusion.stored
         dates = [d for d in (low_wall_s, infusion.reservoir.stability_wall_s()) if d]
         return Status(
             boot_id=self._log.boot_id,
@@ -87,15 +91,13 @@ class StatusReport:
             last_refusal=self.last_refusal,
             log_first=self._log.first,
             log_next=self._log.next,
-            last_txn=durable.txn.txn,
+            last_txn=self._journal.last_txn,
+            lockout_s=-(-infusion.lockout_us(now_us) // _US_PER_S),
+            boluses_24h=min(infusion.doses.begun_24h(now_us), 255),
+            pending_wall_s=stored.pending_wall_s if stored is not None else 0,
+            day_numerator_pl=day_pl,
+            day_denominator=days,
         )
-
-    def _low_wall_s(self, now_us: int) -> int:
-        """When the reserve will be reached; 0: reached, or nothing flows."""
-        low_us = self._infusion.low_at_us(now_us)
-        if low_us is None:
-            return 0
-        return min(self._board.rtc.now_s() + (low_us - now_us) // _US_PER_S, 0xFFFFFFFF)
 
     def device(self) -> DeviceInfo:
         """Return what the pump is."""
@@ -121,7 +123,18 @@ class StatusReport:
         stored = self._infusion.stored
         if stored is None:
             return PrescriptionInfo(0, 0, NOTHING_PRESCRIBED)
-        return PrescriptionInfo(stored.generation, stored.written_wall_s, stored.therapy)
+        return PrescriptionInfo(
+            stored.generation, stored.written_wall_s, stored.therapy, stored.pending_wall_s
+        )
+
+    def pending(self) -> PrescriptionInfo:
+        """Return the prescription that will take over; generation 0: none."""
+        stored = self._infusion.stored
+        if stored is None or not stored.pending_wall_s:
+            return PrescriptionInfo(0, 0, NOTHING_PRESCRIBED)
+        return PrescriptionInfo(
+            stored.generation, stored.written_wall_s, stored.pending, stored.pending_wall_s
+        )
 
 
 def _kind(bolus: Bolus | None, bridging: Bridging) -> BolusKind:

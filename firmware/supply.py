@@ -29,6 +29,7 @@ class Supply:
         self._rtc = rtc
         self._alarms = alarms
         self._config = config
+        self.implanted_wall_s = who.implanted_wall_s
         self._cap_wall_s = who.implanted_wall_s + config.service_days * _DAY_S
         self.next_check_us = 0
 

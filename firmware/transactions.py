@@ -12,18 +12,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from firmware.acts import Acts, Plan
+from firmware.acts import Acts
 from firmware.checks import Refused
 from firmware.device import DeviceConfig
 from firmware.infusion import Infusion
-from firmware.journal import Journal, Txn
+from firmware.journal import OWN_TXN, Journal, Txn
+from firmware.plan import Plan
 from firmware.prescription import PrescriptionStore
 from hal.board import Board
 from protocol import codec
 from protocol.codec import Message
-from protocol.codes import Code, ProgramKind, StopReason, TxnOp, TxnState
+from protocol.codes import BolusKind, Code, ProgramKind, Role, StopReason, TxnOp, TxnState
 from protocol.errors import ErrorCode, RemoteError
 from protocol.messages import (
+    BolusParameters,
     Commit,
     Prepare,
     Preview,
@@ -36,6 +38,7 @@ from protocol.operations import PARAMETERS, SCHEMA_ID
 TOKEN_LIFE_US: Final = 30_000_000
 """A token is good for 30 s of monotonic time (protocol rule)."""
 _HASH_BYTES: Final = 16
+_TAKEOVER: Final = -1
 _DIGEST_BYTES: Final = 8
 
 Done = Callable[[ErrorCode, Message | None], None]
@@ -72,16 +75,16 @@ class Transactions:
         self._acts = acts
         self._prepared: _Prepared | None = None
         self._committing = 0
-        """Whose record is being written; 0: none."""
+        """Whose record is being written; 0: none, -1: a scheduled change."""
 
-    def prepare(self, request: Prepare) -> Preview:
+    def prepare(self, request: Prepare, role: Role) -> Preview:
         """Stage; return what COMMIT would do. Raises Refused."""
-        known = self._known(request.txn)
+        known = self._known(request.txn, role)
         if known is not None:
             return Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0)
         if self._committing:
             raise Refused(ErrorCode.BUSY)
-        if not request.txn:
+        if request.txn in (0, OWN_TXN):
             raise Refused(ErrorCode.MALFORMED)
         if request.schema_id != SCHEMA_ID:
             raise Refused(ErrorCode.SCHEMA, 0, request.schema_id, SCHEMA_ID)
@@ -89,6 +92,7 @@ class Transactions:
             parameters = codec.decode(PARAMETERS[request.op], request.parameters)
         except RemoteError:
             raise Refused(ErrorCode.MALFORMED) from None
+        self._acts.permit(role, request.op, parameters)
         generation = self._journal.durable.generation
         if request.generation != generation:
             raise Refused(ErrorCode.GENERATION, 0, request.generation, generation)
@@ -117,9 +121,9 @@ class Transactions:
             computed_nl=plan.computed_nl,
         )
 
-    def commit(self, request: Commit, done: Done) -> None:
+    def commit(self, request: Commit, role: Role, done: Done) -> None:
         """Act, once; `done` hears when the record is durable and the act begun. Raises Refused."""
-        known = self._known(request.txn)
+        known = self._known(request.txn, role)
         if known is not None:
             if known.digest != request.hash[:_DIGEST_BYTES]:
                 raise Refused(ErrorCode.HASH)
@@ -145,14 +149,45 @@ class Transactions:
 
         self._prescriptions.stage(plan.stored, staged)
 
-    def query(self, request: TxnRef) -> TxnResult:
+    def keep_takeover(self) -> None:
+        """Make a scheduled change durable that is in force already; after a commit under way.
+
+        Until then a reset finds it scheduled, for an instant that has passed, and takes it over.
+        """
+        if self._committing:
+            return
+        infusion = self._infusion
+        generation = self._journal.durable.generation + 1
+        stored = infusion.takeover(generation)
+        self._committing = _TAKEOVER
+        self._prepared = None
+
+        def recorded(ok: bool) -> None:
+            self._committing = 0
+            if ok:
+                self._prescriptions.committed(stored)
+            else:
+                self._journal.durable.generation = generation - 1
+                infusion.not_kept()
+
+        def staged(ok: bool) -> None:
+            if ok:
+                self._journal.durable.generation = generation
+                infusion.save(recorded)
+            else:
+                self._committing = 0
+                infusion.not_kept()
+
+        self._prescriptions.stage(stored, staged)
+
+    def query(self, request: TxnRef, role: Role) -> TxnResult:
         """Return how far a transaction is; UNKNOWN is an answer too. Raises Refused."""
-        self._known(request.txn)
+        self._known(request.txn, role)
         return self.result(request.txn)
 
-    def abort(self, request: TxnRef) -> TxnResult:
+    def abort(self, request: TxnRef, role: Role) -> TxnResult:
         """Forget what was prepared under this number; what is committed stays. Raises Refused."""
-        self._known(request.txn)
+        self._known(request.txn, role)
         if self._prepared is not None and self._prepared.txn == request.txn:
             self._prepared = None
         return self.result(request.txn)
@@ -167,8 +202,8 @@ class Transactions:
                 return TxnResult(txn, TxnState.PREPARED, prepared.op, 0, 0, 0, generation)
             return TxnResult(txn, TxnState.UNKNOWN, 0, 0, 0, 0, generation)
         given = known.given_strokes
-        bolus = self._infusion.dosing.given(self._clock.now_us())
-        if bolus is not None and bolus.txn == txn:
+        bolus = self._infusion.dosing.find(txn, self._clock.now_us())
+        if bolus is not None:
             given = bolus.given_strokes
         if txn == self._infusion.bridging.txn:
             given = self._infusion.bridging.given_strokes
@@ -183,14 +218,24 @@ class Transactions:
             generation,
         )
 
-    def _known(self, txn: int) -> Txn | None:
+    def _known(self, txn: int, role: Role) -> Txn | None:
         """Return what the journal says of a transaction; None where it is not there.
 
         Raises Refused BUSY while its record is being written: neither yes nor no would be true.
+        And DENIED where it is not the patient's, for that role.
         """
         if txn and txn == self._committing:
             raise Refused(ErrorCode.BUSY)
-        return self._journal.txns.get(txn)
+        known, prepared = self._journal.txns.get(txn), self._prepared
+        if known is not None:
+            kind = known.kind
+        elif prepared is not None and prepared.txn == txn:
+            kind = _kind(prepared.parameters)
+        else:
+            return None
+        if role is Role.PATIENT and kind is not BolusKind.PATIENT:
+            raise Refused(ErrorCode.DENIED)
+        return known
 
     def _claim(self, request: Commit) -> _Prepared:
         """Return what was prepared, if the commit fits it."""
@@ -211,6 +256,7 @@ class Transactions:
         """
         durable = self._journal.durable
         self._infusion.delivery.account()
+        self._infusion.dosing.note(self._clock.now_us())
         before = durable.txn, durable.generation, durable.stop_reason, durable.uncertain_strokes
         bolus = prepared.op is TxnOp.BOLUS
         durable.txn = Txn(
@@ -219,6 +265,7 @@ class Transactions:
             TxnState.DELIVERING if bolus else TxnState.DONE,
             total_strokes=plan.strokes if bolus else 0,
             digest=prepared.hash[:_DIGEST_BYTES],
+            kind=_kind(prepared.parameters),
         )
         if plan.stored is not None:
             durable.generation = plan.stored.generation
@@ -236,6 +283,7 @@ class Transactions:
                 self._journal.txns.pop(prepared.txn, None)
                 done(ErrorCode.NVM_FAIL, None)
                 return
+            self._journal.last_txn = prepared.txn
             if plan.stored is not None:
                 self._prescriptions.committed(plan.stored)
             self._acts.perform(prepared.op, prepared.txn, prepared.parameters, plan)
@@ -246,12 +294,14 @@ class Transactions:
     def recover(self, strokes: int, but: int) -> list[Txn]:
         """After a reset: a dose that was under way has ended; return each as it ended.
 
-        `strokes` were accounted for since its last record. Transaction `but`, a bridge, goes on.
+        Transaction `but`, a bridge, goes on. `strokes` were accounted for since the last record:
+        they were the newest dose's, which had suspended any other.
         """
         ended = []
-        for txn in list(self._journal.txns.values()):
+        for txn in reversed(list(self._journal.txns.values())):
             if txn.state is TxnState.DELIVERING and txn.txn != but:
                 given = min(txn.total_strokes, txn.given_strokes + strokes)
+                strokes = 0
                 after = replace(
                     txn, state=TxnState.ENDED_EARLY, cause=Code.RESET, given_strokes=given
                 )
@@ -260,10 +310,14 @@ class Transactions:
         return ended
 
 
+def _kind(parameters: Message) -> BolusKind:
+    return parameters.kind if isinstance(parameters, BolusParameters) else BolusKind.NONE
+
+
 def _reason_after(prepared: _Prepared, before: StopReason) -> StopReason:
     """The stop reason the committing record carries: a reset right after it finds it true."""
     parameters = prepared.parameters
-    if isinstance(parameters, ProgramParameters):
+    if isinstance(parameters, ProgramParameters) and not parameters.at_wall_s:
         stops = parameters.therapy.program is ProgramKind.STOPPED
         return StopReason.COMMANDED if stops else StopReason.NONE
     return StopReason.NONE if prepared.op is TxnOp.RESUME else before

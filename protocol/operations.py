@@ -54,7 +54,8 @@ class Operation:
 
 
 _ALL: Final = frozenset({Role.PATIENT, Role.CLINICIAN, Role.SERVICE})
-_CLINICIAN: Final = frozenset({Role.CLINICIAN})
+_DOSERS: Final = frozenset({Role.PATIENT, Role.CLINICIAN})
+"""Of transactions the patient has only those of a patient bolus; the pump sees to that."""
 _READERS: Final = frozenset({Role.CLINICIAN, Role.SERVICE})
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -69,13 +70,18 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         0x0105, "INTERROGATE", "READ", Empty, Status, _READERS,
         "Read the status at the start of a visit; the pump logs INTERROGATED.",
     ),
-    Operation(0x0201, "PREPARE", "TXN", Prepare, Preview, _CLINICIAN, "Stage a transaction."),
-    Operation(0x0202, "COMMIT", "TXN", Commit, TxnResult, _CLINICIAN, "Do it, once."),
-    Operation(0x0203, "QUERY", "TXN", TxnRef, TxnResult, _CLINICIAN, "Ask how far it is."),
-    Operation(0x0204, "ABORT", "TXN", TxnRef, TxnResult, _CLINICIAN, "Forget what was prepared."),
     Operation(
-        0x0210, "STOP", "ACT", Empty, Status, _CLINICIAN,
-        "Finish the stroke and stop. Idempotent: no transaction, acts on the first frame.",
+        0x0106, "PENDING", "READ", Empty, PrescriptionInfo, _READERS,
+        "Read the scheduled change that has yet to take over; generation 0: none.",
+    ),
+    Operation(0x0201, "PREPARE", "TXN", Prepare, Preview, _DOSERS, "Stage a transaction."),
+    Operation(0x0202, "COMMIT", "TXN", Commit, TxnResult, _DOSERS, "Do it, once."),
+    Operation(0x0203, "QUERY", "TXN", TxnRef, TxnResult, _DOSERS, "Ask how far it is."),
+    Operation(0x0204, "ABORT", "TXN", TxnRef, TxnResult, _DOSERS, "Forget what was prepared."),
+    Operation(
+        0x0210, "STOP", "ACT", Empty, Status, _DOSERS,
+        "Finish the stroke and stop. Idempotent: no transaction, acts on the first frame. The "
+        "patient only where the prescription lets him.",
     ),
 )  # fmt: skip
 

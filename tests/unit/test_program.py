@@ -196,9 +196,10 @@ def test_between_two_edges_the_flow_is_one(
         return
     assert wall_s < edge_s <= wall_s + WEEK_S
     assert program.flow_at(edge_s - 1) == now != program.flow_at(edge_s)
-    both = program.with_extra(extra)
-    assert Fraction(*both.flow_at(wall_s)) == Fraction(*now) + Fraction(*extra)
+    span_us = (wall_s * SECOND_US, edge_s * SECOND_US)
+    both = Fraction(*program.with_extra(extra).volume_pl(*span_us))
+    assert both == (Fraction(*now) + Fraction(*extra)) * (span_us[1] - span_us[0])
     highest = max(Fraction(*value) for value in edges.values())
     week_us = wall_s * SECOND_US + WEEK_US
     assert Fraction(*program.highest(wall_s * SECOND_US, week_us)) == highest
-    assert program.highest(wall_s * SECOND_US, edge_s * SECOND_US) == now
+    assert program.highest(*span_us) == now

@@ -1,0 +1,118 @@
+"""What is to flow: the program by the wall clock, the bridge in its place, the bolus beside it.
+
+Knows what was prescribed and what has been begun, not whether the pump is running: that is the
+infusion's, which is built on this.
+"""
+
+from firmware.bridging import Bridging
+from firmware.delivery import Delivery
+from firmware.device import DeviceConfig
+from firmware.doses import DoseHistory
+from firmware.dosing import Dosing
+from firmware.event_log import EventLog
+from firmware.flow import Flow, per_hour, plus
+from firmware.journal import Journal
+from firmware.modes import PUMPING, ModeMachine
+from firmware.prescription import Stored
+from firmware.reservoir import Reservoir
+from firmware.schedule import Schedule
+from hal.board import Board
+from protocol.codes import BolusKind, LockoutFrom, ProgramKind
+
+_US_PER_S = 1_000_000
+
+
+class Regimen:
+    """The prescription in force, and what of it is under way."""
+
+    def __init__(self, board: Board, config: DeviceConfig, journal: Journal, log: EventLog) -> None:
+        self._config = config
+        self._journal = journal
+        self._log = log
+        self._clock = board.clock
+        self.delivery = Delivery(board.motor, board.encoder, journal, config)
+        self.dosing = Dosing(config, journal, log, self.delivery)
+        self.bridging = Bridging(config, journal, log, self.delivery)
+        self.doses = DoseHistory()
+        self.modes = ModeMachine()
+        self.reservoir = Reservoir(config)
+        self.schedule = Schedule(board, config)
+        self.stored: Stored | None = None
+
+    @property
+    def prescribed(self) -> Stored | None:
+        """What is stored, if a therapy is in it and not only a fill."""
+        return self.stored if self.stored is not None and self.stored.prescribed else None
+
+    @property
+    def program(self) -> ProgramKind:
+        """The infusion mode prescribed."""
+        return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
+
+    @property
+    def patient_may_stop(self) -> bool:
+        """True if the prescription lets the patient stop the pump."""
+        return self.prescribed is not None and bool(self.prescribed.therapy.patient_may_stop)
+
+    @property
+    def bridge_runs(self) -> bool:
+        """True while a bridge takes the basal's place, a stalled one too."""
+        held = self._journal.durable.minimum_rate
+        return self.bridging.owed and self.modes.mode in PUMPING and not held
+
+    @property
+    def basal_paused(self) -> bool:
+        """True while a bolus takes the basal's place."""
+        return self.dosing.pauses_basal
+
+    @property
+    def at_minimum(self) -> bool:
+        """True when the pump is to give no more than its minimum: program, battery, no record."""
+        minimum = self.program in (ProgramKind.MINIMUM_RATE, ProgramKind.STOPPED)
+        return minimum or self._journal.durable.minimum_rate
+
+    def basal_flow(self) -> Flow:
+        """Return what flows without a bolus, while the pump is not stopped."""
+        if self._journal.durable.minimum_rate or self.prescribed is None:
+            return per_hour(self._config.minimum_rate_pl_h)
+        if self.bridging.owed:
+            return self.bridging.flow
+        return self.schedule.flow
+
+    def flow(self) -> Flow:
+        """Return what is to flow now, a bolus included, while the pump is not stopped."""
+        if self.basal_paused:
+            return self.dosing.flow
+        return plus(self.basal_flow(), self.dosing.flow)
+
+    def load(self, stored: Stored, begin: bool = False) -> None:
+        """Take a stored prescription over; `begin`: its program begins now.
+
+        It starts nothing.
+        """
+        self.stored = stored
+        self.doses.patient = stored.therapy.patient
+        self.schedule.load(stored, self._clock.now_us(), begin)
+        self.bridging.load(stored)
+        self.reservoir.load(stored)
+
+    # --- doses ----------------------------------------------------------------------------------
+
+    def recover_doses(self) -> None:
+        """Learn from the log what was given before this boot, and listen to it from now on."""
+        horizon_s = 0
+        if self.prescribed is not None:
+            therapy = self.prescribed.therapy
+            horizon_s = max(therapy.patient.lockout_s, therapy.window_s)
+        self.doses.recover(self._log, horizon_s * _US_PER_S)
+        self._log.listener = self.doses.take
+
+    def lockout_us(self, now_us: int) -> int:
+        """Return how long until a patient bolus may begin, as far as lockout and count go."""
+        wait_us = self.doses.wait_us(now_us)
+        bolus, patient = self.dosing.current, self.doses.patient
+        if bolus is None or bolus.kind is not BolusKind.PATIENT:
+            return wait_us
+        if patient.lockout_from is LockoutFrom.START:
+            return wait_us
+        return max(wait_us, bolus.end_us - now_us + patient.lockout_s * _US_PER_S)
