@@ -103,7 +103,7 @@ class Stream:
 class World:
     """Virtual time, everything that is due in it, and where its randomness comes from."""
 
-    __slots__ = ("_order", "_queue", "_running", "_stale", "now_us", "seed", "trace")
+    __slots__ = ("_order", "_queue", "_running", "_stale", "now_us", "seed", "trace", "watch")
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -111,6 +111,8 @@ class World:
         """Microseconds since the world began; only the run methods move it."""
         self.trace: Trace | None = None
         """Where what happens is written down; None is off, and faster."""
+        self.watch: Callable[[], None] | None = None
+        """Called after every event and changing nothing, as books are kept; None is faster."""
         self._queue: list[tuple[int, int, Timer]] = []
         self._order = 0
         self._stale = 0
@@ -176,6 +178,8 @@ class World:
                 self.now_us = at_us
                 timer.at_us = None
                 timer._callback()
+                if self.watch is not None:
+                    self.watch()
             else:
                 self._stale -= 1
         return False

@@ -78,8 +78,8 @@ class Bridging:
 
     @property
     def total_pl(self) -> int:
-        """What it owes in all."""
-        return self._bridge.volume_pl
+        """Whole strokes of what it owes in all."""
+        return self.total_strokes * self._stroke_pl
 
     def left_pl(self) -> int:
         """Return what it still owes, from the strokes accounted for."""
@@ -99,7 +99,7 @@ class Bridging:
 
     def begin(self) -> None:
         """It was committed just now."""
-        self._log.append(Code.BOLUS_STARTED, self._bridge.volume_pl // 1000, BolusKind.BRIDGE)
+        self._log.append(Code.BOLUS_STARTED, self.total_pl // 1000, BolusKind.BRIDGE)
 
     def go_on(self, now_us: int) -> bool:
         """Deliver from now on what it still owes; False, and it is over, when that is nothing."""

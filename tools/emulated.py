@@ -9,6 +9,7 @@ from typing import Final
 
 from emulator.board import EmulatedBoard
 from emulator.devices.plant import PlantSetup
+from emulator.ledger import Books
 from emulator.profile import Profile
 from emulator.trace import Trace
 from emulator.world import World
@@ -28,6 +29,8 @@ class EmulatedPump:
     config: DeviceConfig
     firmware: Firmware
     """The controller since the last boot; another object after each reset."""
+    books: Books
+    """Its ledgers; `books.watch()` checks the fluid after every event."""
 
 
 def build_pump(
@@ -56,11 +59,13 @@ def build_pump(
 
     def on_record(record: LogRecord) -> None:
         world.record("pump", record.code.name, a=record.a, b=record.b)
+        pump.books.take(record)
 
     def boot() -> Firmware:
         pump.firmware = Firmware(board, profile.device, who, on_record)
         return pump.firmware
 
-    pump = EmulatedPump(world, board, profile.device, Firmware(board, profile.device, who))
+    firmware = Firmware(board, profile.device, who)
+    pump = EmulatedPump(world, board, profile.device, firmware, Books(world, board.plant))
     board.install(boot)
     return pump

@@ -44,6 +44,16 @@ class FluidPath:
         """Mass of a drug that has left the tip when the tape is at `place_pl`."""
         return self.left_pump_pg(drug, place_pl - self.volume_pl)
 
+    def held_pl(self, place_pl: int) -> int:
+        """Volume of fluid between pump and tip when the tape is at `place_pl`, plug by plug."""
+        tip_pl, held_pl = place_pl - self.volume_pl, 0
+        for plug, following in zip(self._plugs, self._plugs[1:], strict=False):
+            end_pl = min(place_pl, following.start_pl, plug.start_pl + plug.volume_pl)
+            held_pl += max(0, end_pl - max(tip_pl, plug.start_pl))
+        last = self._plugs[-1]
+        end_pl = min(place_pl, last.start_pl + last.volume_pl)
+        return held_pl + max(0, end_pl - max(tip_pl, last.start_pl))
+
     def save(self) -> dict[str, Any]:
         """Return what is on its way and what is gone, fit for JSON."""
         return {

@@ -56,6 +56,26 @@ class PlantSetup:
             raise ValueError(f"battery at {self.battery_percent} % is not within 0..100 %")
 
 
+class Account(NamedTuple):
+    """Where all of one quantity is: volume in pL, or a drug's mass in pg."""
+
+    filled: int
+    """Put into reservoir and path since the world began."""
+    delivered: int
+    """Left the catheter tip."""
+    in_path: int
+    """On its way from the pump to the tip."""
+    left: int
+    """In the reservoir."""
+    lost: int
+    """Taken out with a needle."""
+
+    @property
+    def found(self) -> int:
+        """What was put in, wherever it is now: equal to `filled` in a right plant."""
+        return self.delivered + self.in_path + self.left + self.lost
+
+
 class _Fill(NamedTuple):
     """Where a fill began."""
 
@@ -141,22 +161,39 @@ class Plant:
         """How an X-ray shows the rotor, 0..359 degrees."""
         return self._motor.position() * self._rotor_deg // STROKE % 360
 
-    def ledger_violations(self) -> list[str]:
-        """Return what does not balance, one line each; a right plant has none."""
+    def ledger(self) -> dict[str, Account]:
+        """Return the accounts of the volume and of each drug, whole pL and pg."""
         place_pl = self.delivered_pl
-        accounts = {"volume pL": (self._filled_pl, place_pl + self._removed_pl + self.reservoir_pl)}
-        for drug, given_pg in self._given_pg.items():
-            found_pg = (
-                self._reservoir.mass_pg(drug, place_pl)
-                + self._removed_pg.get(drug, 0)
-                + self.path_pg(drug)
-                + self._path.left_tip_pg(drug, place_pl)
+        path, reservoir = self._path, self._reservoir
+        accounts = {
+            "volume pL": Account(
+                self._filled_pl + path.volume_pl,
+                place_pl,
+                path.held_pl(place_pl),
+                reservoir.volume_pl(place_pl),
+                self._removed_pl,
             )
-            accounts[f"{drug} pg"] = (given_pg, found_pg)
+        }
+        for drug, given_pg in self._given_pg.items():
+            tip_pg = path.left_tip_pg(drug, place_pl)
+            accounts[f"{drug} pg"] = Account(
+                given_pg,
+                tip_pg,
+                path.left_pump_pg(drug, place_pl) - tip_pg,
+                reservoir.mass_pg(drug, place_pl),
+                self._removed_pg.get(drug, 0),
+            )
+        return accounts
+
+    def ledger_violations(self) -> list[str]:
+        """Return what does not balance, one line each; a right plant has none.
+
+        The conservation law: filled = delivered + in path + left + lost, none of them below 0.
+        """
         return [
-            f"{name}: {given} went in, {found} are found"
-            for name, (given, found) in accounts.items()
-            if given != found
+            f"{name}: {account.filled} went in, {account.found} are found: {account}"
+            for name, account in self.ledger().items()
+            if account.filled != account.found or min(account) < 0
         ]
 
     # Hands

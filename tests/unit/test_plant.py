@@ -120,8 +120,24 @@ def test_a_ledger_that_does_not_balance_is_told() -> None:
     rig.plant._filled_pl += 1
     rig.plant._given_pg["baclofen"] -= 1
     volume, mass = rig.plant.ledger_violations()
-    assert volume.startswith("volume pL: 40000000001 went in")
+    assert volume.startswith("volume pL: 40319300001 went in, 40319300000 are found")
     assert mass.startswith("baclofen pg")
+
+
+def test_the_accounts_say_where_all_of_it_is() -> None:
+    rig = Rig(setup(fill_pl=2 * ML_PL))
+    rig.pump(2000)
+    rig.plant.refill(ML_PL, ())
+    rig.pump(400)
+    ledger = rig.plant.ledger()
+    assert ledger["volume pL"] == (
+        2 * ML_PL + ML_PL + PATH_PL, 2400 * STROKE_PL, PATH_PL, ML_PL - 400 * STROKE_PL,
+        2 * ML_PL - 2000 * STROKE_PL,
+    )  # fmt: skip
+    assert ledger["baclofen pg"] == (
+        2 * (2 * ML_PL + PATH_PL), 2 * 2400 * STROKE_PL, 2 * (PATH_PL - 400 * STROKE_PL), 0,
+        2 * (2 * ML_PL - 2000 * STROKE_PL),
+    )  # fmt: skip
 
 
 def test_flow_is_the_volume_of_the_trailing_hour() -> None:
