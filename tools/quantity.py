@@ -131,6 +131,21 @@ def dose(value: object) -> tuple[RateBasis, int]:
     return _BASIS[kind], amount
 
 
+def per_day(value: object) -> tuple[RateBasis, int]:
+    """Return (basis, amount per day) of a dose above 0, "300 ug/day" or a mass alone.
+
+    Raises QuantityError.
+    """
+    if isinstance(value, str) and "/" in value:
+        written = rate(value)
+        basis, amount = written.basis, written.amount * (24 if written.per is RatePer.HOUR else 1)
+    else:
+        basis, amount = dose(value)
+    if not amount:
+        raise QuantityError(f"{shown(value)}: a dose above 0 is needed")
+    return basis, amount
+
+
 def duration_us(value: object) -> int:
     """Return a time in µs; sums such as "2d 6h" are allowed. Raises QuantityError."""
     text = _text(value, _TIME)

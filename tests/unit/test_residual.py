@@ -1,4 +1,4 @@
-"""The residual at a refill against what the pump expects: worked case 8, and what is no residual."""
+"""The residual at a refill against what the pump expects: worked case 8, and nonsense."""
 
 from dataclasses import replace
 from fractions import Fraction

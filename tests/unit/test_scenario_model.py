@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hal.interfaces import ResetCause
-from protocol.codes import Code, RateBasis
-from tools.scenario import model, steps
+from protocol.codes import BolusKind, Code, RateBasis
+from protocol.messages import BolusParameters, Drug
+from tools.scenario import actions, model, steps
 from tools.scenario.model import Scenario
 from tools.toml_file import FileError, parse
 
@@ -40,7 +41,7 @@ def step(lines: str) -> steps.Step:
 def test_the_least_file_is_a_full_pump_without_a_therapy() -> None:
     scenario = read('profile = "rotor-20"\nduration = "1d"')
     assert scenario.seed == 1
-    assert scenario.program is None
+    assert scenario.programs == ()
     assert scenario.plant.fill_pl == 20 * 10**9
     assert scenario.plant.drugs == ()
     assert scenario.plant.battery_percent == 100
@@ -90,15 +91,18 @@ def test_an_action_without_keys(lines: str, expected: type[steps.Step]) -> None:
 def test_every_key_of_an_action_is_read() -> None:
     bolus = step('do = "bolus"\nkind = "single"\ndose = "20 ug"\nover = "5 min"\nagain = true')
     assert isinstance(bolus, steps.Bolus)
-    assert (bolus.basis, bolus.amount) == (RateBasis.MASS_PG, 20_000_000)
-    assert (bolus.duration_us, bolus.again) == (300_000_000, True)
-    volume = step('do = "bolus"\nvolume = "10 uL"')
+    assert bolus.parameters == BolusParameters(
+        BolusKind.SINGLE, RateBasis.MASS_PG, 20_000_000, 300_000_000, 1, 0
+    )
+    volume = step('do = "bolus"\nkind = "loading"\nvolume = "10 uL"\noverride = true')
     assert isinstance(volume, steps.Bolus)
-    assert (volume.basis, volume.amount) == (RateBasis.VOLUME_PL, 10_000_000)
-    assert (volume.duration_us, volume.again) == (0, False)
+    assert volume.parameters == BolusParameters(
+        BolusKind.LOADING, RateBasis.VOLUME_PL, 10_000_000, 0, 0, 1
+    )
     refill = step('do = "refill"\ninjected = "40 mL"')
     assert isinstance(refill, steps.Refill)
-    assert refill.injected_nl == 40_000_000
+    assert (refill.injected_nl, refill.entered_nl) == (40_000_000, 40_000_000)
+    assert (refill.residual_nl, refill.drugs) == (None, ())
     reset = step('do = "reset"\ncause = "watchdog"')
     assert isinstance(reset, steps.Reset)
     assert reset.cause is ResetCause.WATCHDOG
@@ -108,6 +112,59 @@ def test_every_key_of_an_action_is_read() -> None:
     clear_alarm = step('do = "clear_alarm"\ncode = "MOTOR_STALL"')
     assert isinstance(clear_alarm, steps.ClearAlarm)
     assert clear_alarm.code is Code.MOTOR_STALL
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "per_day"),
+    [
+        ('kind = "prime"', BolusKind.PRIME, 0),
+        ('kind = "prime_catheter"', BolusKind.PRIME_CATHETER, 0),
+        ('kind = "bridge"', BolusKind.BRIDGE, 0),
+        ('kind = "bridge"\ndose = "300 ug"', BolusKind.BRIDGE, 300 * 10**6),
+        ('kind = "bridge"\ndose = "300 ug/day"', BolusKind.BRIDGE, 300 * 10**6),
+        ('kind = "bridge"\ndose = "10 ug/h"', BolusKind.BRIDGE, 240 * 10**6),
+    ],
+)
+def test_primes_and_bridges(lines: str, kind: BolusKind, per_day: int) -> None:
+    bolus = step(f'do = "bolus"\n{lines}')
+    assert isinstance(bolus, steps.Bolus)
+    assert (bolus.parameters.kind, bolus.parameters.amount) == (kind, per_day)
+
+
+@pytest.mark.parametrize(
+    ("lines", "residual_nl", "entered_nl"),
+    [
+        ('actual_residual = "3 mL"', 3_000_000, 40_000_000),
+        ('actual_residual = "3 mL"\nentered_residual = "30 mL"', 30_000_000, 40_000_000),
+        ('entered = "20 mL"', None, 20_000_000),
+        ('entered = "none"', None, None),
+    ],
+)
+def test_what_is_typed_at_a_refill_may_differ(
+    lines: str, residual_nl: int | None, entered_nl: int | None
+) -> None:
+    drugs = 'drugs = [{ name = "saline", concentration = "0 ug/mL" }]'
+    refill = step(f'do = "refill"\ninjected = "40 mL"\n{drugs}\n{lines}')
+    assert isinstance(refill, steps.Refill)
+    assert refill.injected_nl == 40_000_000
+    assert (refill.residual_nl, refill.entered_nl) == (residual_nl, entered_nl)
+    assert refill.drugs == (Drug("saline", 0),)
+
+
+def test_a_clock_is_set_to_a_time_or_by_a_shift() -> None:
+    to = step('do = "set_clock"\nto = 2027-01-06T15:00:00')
+    assert isinstance(to, steps.SetClock)
+    assert to.to_s == read(HEAD).start_wall_s + 54 * 3600
+    by = step('do = "set_clock"\nby = "-1h"')
+    assert isinstance(by, steps.SetClock)
+    assert (by.to_s, by.by_s) == (None, -3600)
+
+
+def test_a_scheduled_change_at_the_start_is_programmed_after_the_therapy() -> None:
+    change = "scheduled_change = { at = 2027-01-05T08:00:00, therapy = { rate = '0.2 mL/day' } }\n"
+    now, later = read(HEAD + THERAPY + change).programs
+    assert (now.at_wall_s, later.at_wall_s) == (0, read(HEAD).start_wall_s + 23 * 3600)
+    assert later.therapy.rate.amount == 200 * 10**6
 
 
 def test_faults_take_their_own_parameters() -> None:
@@ -200,8 +257,8 @@ def test_an_instant_may_be_a_wall_clock_time_and_steps_are_put_in_order() -> Non
         ),
         (f"{HEAD}[plant]\nfil = 1", 's.toml:5: unknown key "fil"; did you mean "fill"?'),
         (
-            f'{HEAD}[therapy]\nmode = "flex"',
-            's.toml:5: mode: "flex": this version of itpump does not deliver it yet',
+            f"{HEAD}[therapy]\nlimits = {{ baclofen = 1 }}",
+            "s.toml:5: limits: this version of itpump does not deliver it yet",
         ),
         (f'{HEAD}[step]\nat = "1d"', "s.toml:4: step: a list of tables is needed, not a table: "
             "[[step]]"),
@@ -226,8 +283,9 @@ def test_a_bad_head_is_one_line(text: str, message: str) -> None:
             "s.toml:5: at: 2027-01-04T08:59:59: before the start of the scenario",
         ),
         ('at = 1\ndo = "stop"', 's.toml:5: at: 1: a time needs a unit, e.g. "2d 6h"'),
-        ('at = "1d"\ndo = "stopp"', 's.toml:6: do: "stopp": not one of program, bolus, stop, '
-            "resume, interrogate, refill, clear_alarm, reset, inject, clear, power_cut; "
+        ('at = "1d"\ndo = "stopp"', 's.toml:6: do: "stopp": not one of program, bolus, '
+            "patient_bolus, stop, resume, interrogate, refill, set_clock, disconnect, clear_alarm, "
+            "reset, inject, clear, power_cut; "
             'did you mean "stop"?'),
         ('at = "1d"\ndo = "stop"\nfor = "1h"', 's.toml:7: unknown key "for"; known are at, do'),
         ('at = "1d"\ndo = "program"', 's.toml:4: key "therapy" is missing, '
@@ -245,17 +303,26 @@ def test_a_bad_head_is_one_line(text: str, message: str) -> None:
             's.toml:7: dose: "20 uL": uL is a volume; a mass is needed here, e.g. "300 ug"',
         ),
         (
-            'at = "1d"\ndo = "bolus"\nkind = "bridge"\ndose = "20 ug"',
-            's.toml:7: kind: "bridge": this version of itpump does not deliver it yet',
+            'at = "1d"\ndo = "bolus"\nkind = "bridge"\nover = "1 h"',
+            "s.toml:8: over: a bolus of kind bridge has none",
         ),
         (
-            'at = "1d"\ndo = "bolus"\ndose = "20 ug"\noverride = true',
-            "s.toml:8: override: this version of itpump does not deliver it yet",
+            'at = "1d"\ndo = "bolus"\nkind = "prime"\ndose = "20 ug"',
+            "s.toml:8: dose: a bolus of kind prime has none",
         ),
+        (
+            'at = "1d"\ndo = "bolus"\nkind = "bridge"\ndose = "0 ug"',
+            's.toml:8: dose: "0 ug": a dose above 0 is needed',
+        ),
+        ('at = "1d"\ndo = "set_clock"', "s.toml:4: set_clock needs either to or by, "
+            'e.g. by = "-1h"'),
+        ('at = "1d"\ndo = "disconnect"\nafter = "PREPAR"', 's.toml:7: after: "PREPAR": not one '
+            "of STATUS, DEVICE, PRESCRIPTION, LOG_READ, INTERROGATE, PENDING, PREPARE, COMMIT, "
+            'QUERY, ABORT, STOP; did you mean "PREPARE"?'),
         ('at = "1d"\ndo = "refill"', 's.toml:4: key "injected" is missing'),
         (
-            'at = "1d"\ndo = "refill"\ninjected = "40 mL"\nentered = "20 mL"',
-            "s.toml:8: entered: this version of itpump does not deliver it yet",
+            'at = "1d"\ndo = "refill"\ninjected = "40 mL"\nentered = "nothing"',
+            's.toml:8: entered: "nothing": a volume is needed here, e.g. "40 mL"',
         ),
         (
             'at = "1d"\ndo = "inject"\nfault = "magnetfield"',
@@ -298,7 +365,7 @@ def test_a_bad_step_is_one_line(lines: str, message: str) -> None:
     assert error_of(f"{HEAD}[[step]]\n{lines}") == message
 
 
-@pytest.mark.parametrize("name", steps.LATER_ACTIONS)
+@pytest.mark.parametrize("name", actions.LATER_ACTIONS)
 def test_actions_to_come_are_refused_by_name(name: str) -> None:
     assert error_of(f'{HEAD}[[step]]\nat = "1d"\ndo = "{name}"') == (
         f's.toml:6: do: "{name}": this version of itpump does not deliver it yet'

@@ -9,7 +9,7 @@ from emulator.faults import FAULTS
 from tools.docs import scenarios_page as page
 from tools.docs.scenario_tables import REQUIRED, SAID
 from tools.pump_measures import Kind
-from tools.scenario import model, runner, steps
+from tools.scenario import actions, model, runner
 from tools.scenario.measures import FAMILIES, MEASURES
 from tools.scenario.result import Result
 from tools.toml_file import FileError, parse
@@ -83,7 +83,7 @@ def test_the_partial_therapy_keeps_the_rest() -> None:
 def test_every_name_is_on_the_page() -> None:
     for fault in FAULTS:
         assert f"| `{fault}` |" in _PAGE
-    for action in steps.ACTIONS:
+    for action in actions.ACTIONS:
         assert f"| `{action}` |" in _PAGE
     for measure in MEASURES:
         assert f"| `{measure}` |" in _PAGE

@@ -12,13 +12,14 @@ from tools import quantity, therapy_file
 from tools.docs.markdown import paragraphs, table
 from tools.programmer import format as show
 from tools.pump_measures import Kind
-from tools.scenario import expect, model, steps
+from tools.scenario import actions, expect, model
 from tools.scenario.expect import COMPARATORS
 from tools.scenario.measures import FAMILIES, MEASURES, WORDS
 
 REQUIRED: Final = frozenset({"profile", "duration"})
 UNITS: Final = {
-    "_ul_h": "µL/h", "_ul": "µL", "_ug": "µg", "_mah": "mAh", "_mv": "mV", "_deg": "degrees",
+    "_percent": "%", "_s": "s", "_ul_h": "µL/h", "_ul": "µL", "_ug": "µg", "_mah": "mAh",
+    "_mv": "mV", "_deg": "degrees",
     "event.first": "s since t = 0", "event.last": "s since t = 0",
 }  # fmt: skip
 """How a measure's name ends -> its unit; the first that fits."""
@@ -35,6 +36,7 @@ SAID: Final[dict[str, Collection[str]]] = {
 """The words that a text measure can say in this version, where they are few."""
 LISTED: Final = {
     "programmer.refusals": "list of error codes",
+    "programmer.warnings": "list of warnings",
     "pump.log": "list of codes",
     "pump.alarms": "list of codes",
 }
@@ -96,10 +98,10 @@ def comparators() -> str:
     )
 
 
-def actions() -> str:
+def action_rows() -> str:
     """Return the actions of a step."""
     rows = []
-    for name, action in steps.ACTIONS.items():
+    for name, action in actions.ACTIONS.items():
         rows.append((f"`{name}`", "", action.doc))
         rows += [("", f"`{key}`", doc) for key, doc in action.keys.items()]
     return table(("`do`", "key", "what"), rows)

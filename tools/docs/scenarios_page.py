@@ -252,7 +252,7 @@ take neither. The catheter is also the physical one.
         tables.therapy_keys(),
         "### `[[step]]`",
         "Each has `at` and `do`, and the keys of its action.",
-        tables.actions(),
+        tables.action_rows(),
         "### Faults",
         "`inject` takes the parameters of the fault as keys beside `fault` and `for`.",
         tables.faults(),

@@ -101,6 +101,8 @@ class Client:
         self._last_txn: int | None = None
         self._device: DeviceInfo | None = None
         self._staged: dict[int, Prepare] = {}
+        self.answered: Callable[[str], None] = lambda name: None
+        """Is told the name of each request that was answered."""
 
     # --- session --------------------------------------------------------------------------------
 
@@ -340,6 +342,7 @@ class Client:
             raise NoLink(f"{self.port}: {error}") from None
         if (opcode, req_id) != (operation.opcode, self._req_id):
             raise NoLink(f"{self.port}: the pump answers another question")
+        self.answered(name)
         return code, data
 
     def _decoded(self, message: type[M], data: bytes) -> M:

@@ -73,11 +73,7 @@ def _one(
     question = "schedule this?" if parameters.at_wall_s else "program this?"
     request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, override, beyond)
     code, values = transact.carry_out(client, console, request, status)
-    if code == EXIT_OK and not parameters.at_wall_s and _bridge_follows(current, pending):
+    if code == EXIT_OK and not parameters.at_wall_s and warnings.path_changes(current, pending):
         console.say(str(BRIDGE_OMITTED))
         values[WARNINGS].append(BRIDGE_OMITTED.code.name)
     return code, values
-
-
-def _bridge_follows(current: Therapy | None, pending: Therapy) -> bool:
-    return current is not None and current.drugs[0] != pending.drugs[0]

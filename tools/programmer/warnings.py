@@ -72,6 +72,11 @@ def of_program(
     return found + of_visit(status, current)
 
 
+def path_changes(current: Therapy | None, pending: Therapy) -> bool:
+    """Return True when tubing and catheter hold another solution than the new program means."""
+    return current is not None and current.drugs[0] != pending.drugs[0]
+
+
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
     """Return what to say at the start of a visit."""
     if therapy is None or not therapy.stability_days or not status.fill_wall_s:

@@ -1,6 +1,7 @@
 """Scenarios: a pump, a plan of what happens to it, and what is expected, in virtual time.
 
-steps, model   the file, read and checked: frozen dataclasses, errors with file and line
+steps, actions what can be done, and the table that reads it
+model          the file, read and checked: frozen dataclasses, errors with file and line
 measures       the names an expectation can ask for, and how each is read
 expect         comparators, exact
 transport      the programmer's bytes into an emulated pump, without taking simulated time

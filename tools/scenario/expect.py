@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from protocol.codes import Code
 from protocol.errors import ErrorCode
 from tools import quantity, toml_file
+from tools.programmer.warnings import Warn
 from tools.pump_measures import Kind, Value
 from tools.quantity import exact_text, shown
 from tools.scenario.measures import WORDS, Measure, find
@@ -232,5 +233,6 @@ COMPARATORS: Final[dict[str, Comparator]] = {
 
 ITEMS: Final = (
     *(code.name for code in Code), *(code.name for code in ErrorCode), NO_LINK, UNCERTAIN,
+    *(warning.name for warning in Warn),
 )  # fmt: skip
 """Every code that a list measure can hold."""

@@ -5,12 +5,14 @@ refused, by the pump or by the programmer, is no error: its code is kept, and ma
 An act that met no answer is kept as NO_LINK, or as UNCERTAIN when it may have been done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
 
 from emulator.devices.fluid import Drug
 from protocol.codec import Message
-from protocol.codes import BolusKind, TxnOp
+from protocol.codes import BolusKind, RateBasis, Role, TxnOp
 from protocol.errors import ErrorCode
 from protocol.messages import (
     BolusParameters,
@@ -20,14 +22,19 @@ from protocol.messages import (
     ProgramParameters,
     RefillParameters,
     Refusal,
+    SetClockParameters,
+    Therapy,
 )
 from tools.emulated import EmulatedPump
+from tools.programmer import residual, warnings
 from tools.programmer.client import Client
 from tools.programmer.errors import NoLink, Refused, Uncertain
+from tools.programmer.warnings import Caution, Warn
 from tools.scenario import steps
 from tools.scenario.expect import NO_LINK, UNCERTAIN
 from tools.scenario.model import fluid
 from tools.scenario.transport import WorldTransport
+from tools.scenario.view import Visits
 from tools.toml_file import FileError
 
 _NO_DETAIL: Final = Refusal(0, 0, 0)
@@ -41,16 +48,23 @@ class Hands:
     """Acts on one pump; `drugs` are what fills a pump that has no therapy."""
 
     def __init__(self, pump: EmulatedPump, drugs: tuple[Drug, ...]) -> None:
-        self.refusals: list[str] = []
-        """Code of each act that was refused or not answered, oldest first."""
+        self.visits = Visits()
         self._board = pump.board
         self._world = pump.world
         self._drugs = drugs
+        self._transport = WorldTransport(pump)
         self._client = Client(
-            WorldTransport(pump),
+            self._transport,
             port="the pump",
             random_bits=pump.world.stream("programmer").getrandbits,
         )
+        self._client.answered = self._answered
+        self._cut_after: str | None = None
+        """Name of the request after whose answer the link drops."""
+        self._open_left = False
+        """True when a transaction may have been left open."""
+        self._unbridged = False
+        """True when a new concentration was programmed and no bridge has followed yet."""
 
     def do(self, step: steps.Step) -> None:
         """Do one step now."""
@@ -62,11 +76,13 @@ class Hands:
 
     # --- the clinician --------------------------------------------------------------------------
 
-    def _visit(self, act: Callable[[], None]) -> None:
+    def _visit(self, act: Callable[[], None], role: Role = Role.CLINICIAN) -> None:
         """Open a session, act, close it; what is refused or unanswered is noted by its code."""
         code = None
+        self._transport.cut = False
         try:
-            self._client.open()
+            self._client.open(role)
+            self._settle()
             act()
         except Refused as refused:
             code = refused.code.name
@@ -74,63 +90,144 @@ class Hands:
             code = NO_LINK
         except Uncertain:
             code = UNCERTAIN
+            self._open_left = True
         self._client.close()
         if code is not None:
-            self.refusals.append(code)
+            self.visits.refusals.append(code)
             self._world.record("programmer", code)
+
+    def _settle(self) -> None:
+        """Close what an earlier session left open, as the tool does when it starts."""
+        if self._open_left:
+            self._open_left = False
+            for _ in self._client.settle():
+                self._note(Warn.OPEN_TRANSACTION)
+
+    def _answered(self, name: str) -> None:
+        if name == self._cut_after:
+            self._cut_after = None
+            self._transport.cut = True
+
+    def _warn(self, cautions: Iterable[Caution]) -> None:
+        for caution in cautions:
+            self._note(caution.code)
+
+    def _note(self, warning: Warn) -> None:
+        self.visits.warnings.append(warning.name)
+        self._world.record("programmer", warning.name)
+
+    def leave(self) -> None:
+        """All steps of an instant are done: say what a clinician has left out."""
+        if self._unbridged:
+            self._unbridged = False
+            self._note(Warn.BRIDGE_OMITTED)
+
+    def _therapy(self) -> Therapy | None:
+        therapy = self._client.prescription().therapy
+        return therapy if therapy.drugs else None
 
     def _prepare(self, op: TxnOp, parameters: Message) -> Preview:
         return self._client.prepare(op, parameters, self._client.status().generation)
 
-    def _transact(self, op: TxnOp, parameters: Message) -> None:
-        self._client.commit(self._prepare(op, parameters))
+    def _transact(self, op: TxnOp, parameters: Message) -> Preview:
+        preview = self._prepare(op, parameters)
+        self._client.commit(preview)
+        return preview
 
     def _program(self, program: ProgramParameters) -> None:
         self._transact(TxnOp.PROGRAM, program)
-        if self._client.prescription().therapy != program.therapy:
+        read = self._client.prescription()
+        same = read.pending_wall_s == program.at_wall_s
+        if not same or (not program.at_wall_s and read.therapy != program.therapy):
             raise RunError("the therapy read back differs from the one programmed")
 
     def _program_step(self, step: steps.Program) -> None:
         def act() -> None:
-            current = self._client.prescription()
-            therapy = current.therapy if current.therapy.drugs else None
+            therapy = self._therapy()
             try:
-                program = step.therapy.over(therapy)
+                programs = step.therapy.programs(therapy)
             except FileError:
                 # The file holds together; the pump lacks what an earlier, refused step would have
                 # given it, and so the programmer cannot make a whole prescription of this one.
                 raise Refused(ErrorCode.MALFORMED, _NO_DETAIL) from None
-            self._program(program)
+            for program in programs:
+                status, device = self._client.status(), self._client.device()
+                self._warn(warnings.of_program(therapy, program.therapy, status, device))
+                self._program(replace(program, override=int(step.override)))
+                if not program.at_wall_s:
+                    changed = warnings.path_changes(therapy, program.therapy)
+                    self._unbridged = self._unbridged or changed
+                    therapy = program.therapy
 
         self._visit(act)
 
     def _bolus(self, step: steps.Bolus) -> None:
-        parameters = BolusParameters(
-            BolusKind.SINGLE, step.basis, step.amount, step.duration_us, int(step.again)
-        )
-        self._visit(lambda: self._transact(TxnOp.BOLUS, parameters))
+        def act() -> None:
+            preview = self._prepare(TxnOp.BOLUS, step.parameters)
+            volume_ul = Fraction(preview.volume_nl, 1000)
+            if step.parameters.kind is BolusKind.BRIDGE:
+                self.visits.bridge_ul = volume_ul
+                self.visits.bridge_s = Fraction(preview.duration_us, 10**6)
+            elif step.parameters.kind in (BolusKind.PRIME, BolusKind.PRIME_CATHETER):
+                self.visits.prime_ul = volume_ul
+            self._client.commit(preview)
+            if step.parameters.kind is BolusKind.BRIDGE:
+                self._unbridged = False
+
+        self._visit(act)
+
+    def _patient_bolus(self, step: steps.PatientBolus) -> None:
+        parameters = BolusParameters(BolusKind.PATIENT, RateBasis.VOLUME_PL, 0, 0, 0)
+        self._visit(lambda: _ignore(self._transact(TxnOp.BOLUS, parameters)), Role.PATIENT)
+
+    def _set_clock(self, step: steps.SetClock) -> None:
+        def act() -> None:
+            status = self._client.status()
+            wall_s = status.wall_s + step.by_s if step.to_s is None else step.to_s
+            self._warn(warnings.of_clock(status, self._therapy(), wall_s))
+            self._transact(TxnOp.SET_CLOCK, SetClockParameters(wall_s))
+
+        self._visit(act)
+
+    def _disconnect(self, step: steps.Disconnect) -> None:
+        self._cut_after = step.after
 
     def _stop(self, step: steps.Stop) -> None:
         self._visit(lambda: _ignore(self._client.stop()))
 
     def _resume(self, step: steps.Resume) -> None:
-        self._visit(lambda: self._transact(TxnOp.RESUME, Empty()))
+        self._visit(lambda: _ignore(self._transact(TxnOp.RESUME, Empty())))
 
     def _interrogate(self, step: steps.Interrogate) -> None:
-        self._visit(lambda: _ignore(self._client.interrogate()))
+        def act() -> None:
+            self._warn(warnings.of_visit(self._client.interrogate(), self._therapy()))
+
+        self._visit(act)
 
     def _clear_alarm(self, step: steps.ClearAlarm) -> None:
         parameters = ClearAlarmParameters(step.code)
-        self._visit(lambda: self._transact(TxnOp.CLEAR_ALARM, parameters))
+        self._visit(lambda: _ignore(self._transact(TxnOp.CLEAR_ALARM, parameters)))
 
     def _refill(self, step: steps.Refill) -> None:
         """Fill only when the pump has not refused, as a clinician would; then confirm."""
 
         def act() -> None:
-            preview = self._prepare(TxnOp.REFILL, RefillParameters(step.injected_nl))
-            drugs = fluid(self._client.prescription().therapy.drugs) or self._drugs
-            self._board.plant.refill(step.injected_nl * 1000, drugs)
-            self._client.commit(preview)
+            status, therapy = self._client.status(), self._therapy()
+            self._warn(warnings.of_visit(status, therapy))
+            plant = self._board.plant
+            typed = step.residual_nl
+            actual_nl = plant.reservoir_pl // 1000 if typed is None else typed
+            judged = residual.judge(status, self._client.device(), actual_nl)
+            found = judged.discrepancy
+            self.visits.discrepancy_percent = None if found is None else found * 100
+            self._warn(warnings.of_residual(judged))
+            prescribed = therapy.drugs if therapy else ()
+            drugs = fluid(step.drugs or prescribed) or self._drugs
+            told, held_nl = step.entered_nl, self._client.device().capacity_nl
+            preview = None if told is None else self._prepare(TxnOp.REFILL, RefillParameters(told))
+            plant.refill(min(step.injected_nl, held_nl) * 1000, drugs)
+            if preview is not None:
+                self._client.commit(preview)
 
         self._visit(act)
 
@@ -156,6 +253,9 @@ def _ignore(reply: Message) -> None:
 _DO: Final[dict[type[steps.Step], Callable[["Hands", Any], None]]] = {
     steps.Program: Hands._program_step,
     steps.Bolus: Hands._bolus,
+    steps.PatientBolus: Hands._patient_bolus,
+    steps.SetClock: Hands._set_clock,
+    steps.Disconnect: Hands._disconnect,
     steps.Stop: Hands._stop,
     steps.Resume: Hands._resume,
     steps.Interrogate: Hands._interrogate,

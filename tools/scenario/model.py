@@ -16,13 +16,14 @@ from typing import Any, Final, Literal
 from emulator.devices.fluid import Drug as FluidDrug
 from emulator.devices.plant import BIAS_MAX_PPM, BIAS_MIN_PPM, PlantSetup
 from emulator.profile import Profile, ProfileError
-from protocol.messages import FILL_NOT_TOLD, WALL_EPOCH, Drug, ProgramParameters, Therapy
+from protocol.messages import FILL_NOT_TOLD, Drug, ProgramParameters, Therapy
 from tools import quantity, therapy_file, toml_file
 from tools.quantity import shown
-from tools.scenario import expect, steps
+from tools.scenario import actions, expect
 from tools.scenario.expect import Expectation
-from tools.scenario.steps import Program, Step
+from tools.scenario.steps import Program, Refill, Step
 from tools.toml_file import Table
+from tools.wall_clock import since_epoch_s, wall_s
 
 SEED_MAX: Final = 10**18 - 1
 """Keeps the serial number that is made from it within its field."""
@@ -43,8 +44,6 @@ PLANT_LATER: Final[dict[str, object]] = {
     "noise_percent": 0, "temperature_c": 37, "pressure_kpa": Decimal("101.325"),
 }  # fmt: skip
 """Keys of `[plant]` that this version refuses, unless they say what is so anyway."""
-_EPOCH: Final = datetime.datetime.fromisoformat(WALL_EPOCH)
-_WALL_MAX_S: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,8 @@ class Scenario:
     implanted_wall_s: int
     duration_us: int
     plant: PlantSetup
-    program: ProgramParameters | None
-    """What is programmed at t = 0."""
+    programs: tuple[ProgramParameters, ...]
+    """What is programmed at t = 0: a therapy, and perhaps a scheduled change."""
     steps: tuple[Step, ...]
     """In the order in which they are done."""
     expectations: tuple[Expectation, ...]
@@ -78,19 +77,20 @@ def read(top: Table) -> Scenario:
     """Return the scenario of a file's top table. Raises FileError."""
     top.only(therapy_file.SCENARIO_KEYS)
     profile = top.take("profile", _profile_reader(Path(top.file).parent))
-    start_wall_s = top.get("start", _wall_s, _since_epoch_s(START))
-    duration_us = top.take("duration", steps.positive_us)
+    start_wall_s = top.get("start", wall_s, since_epoch_s(START))
+    duration_us = top.take("duration", actions.positive_us)
     instant = _instant_reader(start_wall_s, duration_us, top.values["duration"])
     written = top.table("therapy")
-    program = None if written is None else therapy_file.read(written).over(None)
+    programs = () if written is None else therapy_file.read(written).programs(None)
+    program = programs[0] if programs else None
     plan = tuple(
-        sorted((steps.read(item, instant) for item in top.tables("step")), key=lambda s: s.at_us)
+        sorted((actions.read(item, instant) for item in top.tables("step")), key=lambda s: s.at_us)
     )
-    programs = [program] if program else []
-    programs += _programs(plan, program.therapy if program else None)
+    asked = [*programs, *_programs(plan, program.therapy if program else None)]
     plant, implanted_wall_s = _plant(top, profile, program, start_wall_s)
     drugs = [drug.name for drug in plant.drugs]
-    drugs += [drug.name for one in programs for drug in one.therapy.drugs]
+    drugs += [drug.name for one in asked for drug in one.therapy.drugs]
+    drugs += [drug.name for step in plan if isinstance(step, Refill) for drug in step.drugs]
     drugs = list(dict.fromkeys(drugs))
     return Scenario(
         name=top.file,
@@ -100,7 +100,7 @@ def read(top: Table) -> Scenario:
         implanted_wall_s=implanted_wall_s,
         duration_us=duration_us,
         plant=plant,
-        program=program,
+        programs=programs,
         steps=plan,
         expectations=tuple(
             expect.read(item, instant, duration_us, drugs) for item in top.tables("expect")
@@ -111,11 +111,11 @@ def read(top: Table) -> Scenario:
 
 def _programs(plan: tuple[Step, ...], current: Therapy | None) -> list[ProgramParameters]:
     """Return what each `program` step asks for, were all of them granted. Raises FileError."""
-    programs = []
+    programs: list[ProgramParameters] = []
     for step in plan:
         if isinstance(step, Program):
-            programs.append(step.therapy.over(current))
-            current = programs[-1].therapy
+            programs += step.therapy.programs(current)
+            current = next((one.therapy for one in programs[::-1] if not one.at_wall_s), current)
     return programs
 
 
@@ -141,7 +141,7 @@ def _plant(
         battery_percent=table.get("battery_percent", toml_file.integer(0, 100), 100),
         start_wall_s=start_wall_s,
     )
-    implanted_wall_s = table.get("implanted", _wall_s, start_wall_s)
+    implanted_wall_s = table.get("implanted", wall_s, start_wall_s)
     if implanted_wall_s > start_wall_s:
         raise table.error("implanted: later than start", "implanted")
     return setup, implanted_wall_s
@@ -175,7 +175,7 @@ def _instant_reader(start_wall_s: int, duration_us: int, duration: object) -> Ca
 
     def read_instant(value: object) -> int:
         if isinstance(value, datetime.datetime):
-            at_us = (_wall_s(value) - start_wall_s) * 10**6
+            at_us = (wall_s(value) - start_wall_s) * 10**6
             if at_us < 0:
                 raise ValueError(f"{value.isoformat()}: before the start of the scenario")
         else:
@@ -185,18 +185,6 @@ def _instant_reader(start_wall_s: int, duration_us: int, duration: object) -> Ca
         return at_us
 
     return read_instant
-
-
-def _wall_s(value: object) -> int:
-    moment = toml_file.local_time(value)
-    seconds = _since_epoch_s(moment)
-    if not 0 < seconds <= _WALL_MAX_S:
-        raise ValueError(f"{moment.isoformat()}: the pump's clock runs from 2000 to 2136")
-    return seconds
-
-
-def _since_epoch_s(moment: datetime.datetime) -> int:
-    return (moment - _EPOCH) // datetime.timedelta(seconds=1)
 
 
 def _fill_reader(capacity_pl: int) -> Callable[[object], int]:

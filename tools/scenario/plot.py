@@ -25,6 +25,8 @@ _COLOURS: Final = {
     Mode.BASAL: "#cfe8cf",
     Mode.MINIMUM_RATE: "#f7e3a1",
     Mode.BOLUS: "#9ecae1",
+    Mode.PRIME: "#3182bd",
+    Mode.BRIDGE: "#fdae6b",
     Mode.STALLED: "#f4a582",
     Mode.SAFE_STATE: "#d6604d",
     Mode.END_OF_SERVICE: "#8073ac",
@@ -121,8 +123,8 @@ class Plot:
         computed_ml = [_scaled(sample.computed_nl, 1e6) for sample in self._samples]
         axis.plot(times, physical_ml, color="tab:blue", linewidth=3, alpha=0.5, label="physical")
         axis.plot(times, computed_ml, color="black", linewidth=1, label="computed by the pump")
-        if self._scenario.program is not None:
-            low_ml = self._scenario.program.therapy.low_reservoir_nl / 1e6
+        if self._scenario.programs:
+            low_ml = self._scenario.programs[0].therapy.low_reservoir_nl / 1e6
             axis.axhline(low_ml, color="tab:red", linestyle="--", linewidth=1, label="low alarm")
         axis.set_ylabel("reservoir, mL")
         axis.set_ylim(bottom=0)

@@ -83,19 +83,20 @@ class Run:
 
     def view(self) -> View:
         """Return how all stands now."""
-        return View(self.pump, self._recorder, self._hands.refusals)
+        return View(self.pump, self._recorder, self._hands.visits)
 
     def to_end(self) -> tuple[Outcome, ...]:
         """Boot, program, do every step, judge every expectation; return them in file order."""
         self.pump.board.power_on()
-        if self._scenario.program is not None:
-            self._hands.program(self._scenario.program)
+        for program in self._scenario.programs:
+            self._hands.program(program)
         outcomes: dict[int, Outcome] = {}
         for at_us in self._instants():
             self._advance(at_us)
             for step in self._scenario.steps:
                 if step.at_us == at_us:
                     self._hands.do(step)
+            self._hands.leave()
             view = self.view()
             self._sample(view, at_us)
             for index, expectation in enumerate(self._scenario.expectations):

@@ -4,7 +4,9 @@ A `View` is made anew for each instant and reads each thing at most once. Readin
 it takes no time, is not logged, and the run goes on as if nobody had looked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Final, TextIO
 
@@ -37,13 +39,29 @@ class Recorder(Trace):
             self.last_us[code] = t_us
 
 
+@dataclass(slots=True)
+class Visits:
+    """What the programmer met so far."""
+
+    refusals: list[str] = field(default_factory=list)
+    """Code of each act that was refused or not answered, oldest first."""
+    warnings: list[str] = field(default_factory=list)
+    """Code of each warning, oldest first."""
+    discrepancy_percent: Fraction | None = None
+    """At the last refill."""
+    prime_ul: Fraction | None = None
+    bridge_ul: Fraction | None = None
+    bridge_s: Fraction | None = None
+    """What the pump said of the last prime and bridge before they were confirmed."""
+
+
 class View:
     """A pump and its programmer at one instant."""
 
-    def __init__(self, pump: EmulatedPump, recorder: Recorder, refusals: Sequence[str]) -> None:
+    def __init__(self, pump: EmulatedPump, recorder: Recorder, visits: Visits) -> None:
         self._pump = pump
-        self.refusals = tuple(refusals)
-        """Codes of the actions that were refused, oldest first."""
+        self.refusals, self.warnings = tuple(visits.refusals), tuple(visits.warnings)
+        self.visits = replace(visits)
         self.first_us = recorder.first_us
         self.last_us = recorder.last_us
 
