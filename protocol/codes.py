@@ -49,7 +49,7 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
         "cause: 0 power on, 1 watchdog, 2 low voltage, 3 commanded, 4 link lost, 5 rate guard",
         "strokes uncertain",
     ),
-    Code.PROGRAM_COMMITTED: ("generation", ""),
+    Code.PROGRAM_COMMITTED: ("generation", "wall clock when it takes over, s; 0: at once"),
     Code.BOLUS_STARTED: ("volume, nL", "BolusKind"),
     Code.BOLUS_DONE: ("volume given, nL", ""),
     Code.BOLUS_ENDED_EARLY: ("volume given, nL", "why: code of this table"),
@@ -63,7 +63,10 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
     Code.ALARM_CLEARED: ("alarm: code of this table", ""),
     Code.REFUSED: ("error code", "opcode"),
-    Code.LIMIT_OVERRIDDEN: ("soft limit: its LimitId", "which drug of the mix, 1: the primary; 0: all"),
+    Code.LIMIT_OVERRIDDEN: (
+        "soft limit: its LimitId",
+        "which drug of the mix, 1: the primary; 0: all",
+    ),
 }
 """What `LogRecord.a` and `.b` hold; 0 where nothing is said."""
 
