@@ -48,7 +48,7 @@ def program_most_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
     """Return the most that the program alone gives in any 24 h, pL."""
     if therapy.program is ProgramKind.FLEX:
         week = _week(therapy)
-        return _largest_day_pl(week) if week else NONE
+        return largest_pl(week, DAY_US) if week else NONE
     if therapy.program is ProgramKind.PERIODIC and therapy.periodic.every_s:
         return _periodic_pl(therapy, Fraction(-(-DAY_S // therapy.periodic.every_s)))
     return mean_pl(therapy, minimum_rate_pl_h)
@@ -93,11 +93,11 @@ def _week(therapy: Therapy) -> Program | None:
     return Program(edges) if edges else None
 
 
-def _largest_day_pl(program: Program) -> Fraction:
-    """Return the largest 24 h of a week: they begin or end where the rate changes."""
+def largest_pl(program: Program, window_us: int) -> Fraction:
+    """Return the most in any window of a week: one that begins or ends where the rate changes."""
     volumes = []
     for start_s in program.starts:
-        for from_s in (start_s, start_s - DAY_S):
-            from_us = (from_s - week_s(0)) * _US_PER_S
-            volumes.append(Fraction(*program.volume_pl(from_us, from_us + DAY_US)))
+        edge_us = (start_s - week_s(0)) * _US_PER_S
+        for from_us in (edge_us, edge_us - window_us):
+            volumes.append(Fraction(*program.volume_pl(from_us, from_us + window_us)))
     return max(volumes)

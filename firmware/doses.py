@@ -27,7 +27,7 @@ WARM: Final = (
     ResetCause.LINK_LOST,
     ResetCause.RATE_GUARD,
 )
-"""Resets without a loss of power."""
+"""Resets without a loss of power: the encoder keeps its count, and the RTC is right."""
 KEPT: Final = 256
 """Spans, and beginnings of patient boluses, that are kept: above any `max_per_24h`."""
 UNCOUNTED: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)

@@ -64,7 +64,8 @@ class Telemetry:
         self.link = Responder()
         self._out = bytearray()
         self._channel = 0
-        self._role = Role.NONE
+        self.role = Role.NONE
+        """Who is talking."""
         self._idle_at_us = NEVER_US
         self._request = 0
         """Counts requests: a reply that comes after another request has displaced its own."""
@@ -111,7 +112,7 @@ class Telemetry:
         result = _judge(hello)
         self._end_session()
         if result is ErrorCode.OK:
-            self._role = hello.role
+            self.role = hello.role
             self._channel = 1 + int.from_bytes(self._entropy.read(4), "little") % (
                 SESSION_MAX_CHANNEL
             )
@@ -120,7 +121,7 @@ class Telemetry:
             result=result,
             version=PROTOCOL_VERSION,
             suite=_CLEAR_SUITE,
-            role=self._role,
+            role=self.role,
             channel=self._channel,
             boot_id=self._boot_id,
             rx_frames=RX_FRAMES,
@@ -133,11 +134,11 @@ class Telemetry:
         self.link.answer(FrameType.HELLO_RSP, frame.channel, codec.encode(answer))
 
     def _touch(self) -> None:
-        self._idle_at_us = self._clock.now_us() + IDLE_US.get(self._role, IDLE_DEFAULT_US)
+        self._idle_at_us = self._clock.now_us() + IDLE_US.get(self.role, IDLE_DEFAULT_US)
 
     def _end_session(self) -> None:
         self._channel = 0
-        self._role = Role.NONE
+        self.role = Role.NONE
         self._idle_at_us = NEVER_US
 
     # --- requests -------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ class Telemetry:
         self._touch()
         if operation is None:
             raise Refused(ErrorCode.UNSUPPORTED)
-        if self._role not in operation.roles:
+        if self.role not in operation.roles:
             raise Refused(ErrorCode.DENIED)
         try:
             request = codec.decode(operation.request, body)

@@ -1,0 +1,185 @@
+"""A bolus asked for: its checks in the order in which they refuse, and its beginning.
+
+The first that applies is said: STATE, BUSY_DELIVERING, LOCKOUT, WINDOW_MAX, LIMIT_HARD, LIMIT_SOFT,
+DUPLICATE_INTENT. To what comes before them, MALFORMED, DENIED and GENERATION, the transaction has
+seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from firmware.alarms import AlarmManager
+from firmware.bolus import REPEAT_GUARD_US, Bolus
+from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
+from firmware.device import DeviceConfig
+from firmware.event_log import EventLog
+from firmware.flow import DAY_US, ZERO
+from firmware.grants import check_lockout, check_window, granted
+from firmware.infusion import Infusion
+from firmware.limits import Passed, bolus_limits
+from firmware.path import NO_CHANGE
+from firmware.path_checks import PRIMES, check_bridge, check_prime
+from firmware.plan import Plan
+from firmware.prescription import Stored
+from firmware.program import program_of
+from hal.board import Board
+from protocol.codes import BolusBasal, BolusKind, Code, Mode, Role
+from protocol.errors import ErrorCode
+from protocol.messages import BolusParameters, Therapy
+
+_US_PER_S = 1_000_000
+_READY = (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BOLUS, Mode.PRIME, Mode.BRIDGE)
+"""In the last three another dose runs: busy, not in the wrong state."""
+
+
+def state(infusion: Infusion, alarm: Code | None = None) -> Refused:
+    """Return the refusal of what the pump is in no state for."""
+    return Refused(ErrorCode.STATE, infusion.modes.mode, alarm or 0)
+
+
+def not_during_dose(infusion: Infusion) -> None:
+    """Refuse while a bolus or a bridge runs: nothing is voided silently."""
+    bolus, bridging = infusion.dosing.current, infusion.bridging
+    if bolus is not None:
+        given_pl, total_pl = bolus.given_pl, bolus.total_pl
+    elif infusion.bridge_runs:
+        given_pl, total_pl = bridging.given_pl, bridging.total_pl
+    else:
+        return
+    raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_pl // 1000, total_pl // 1000)
+
+
+class BolusActs:
+    """Plans and begins boluses, primes and bridges."""
+
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        infusion: Infusion,
+        log: EventLog,
+        alarms: AlarmManager,
+        next_stored: Callable[[Therapy, None], Stored],
+    ) -> None:
+        """`next_stored` returns the next generation of what is stored, the fill as it is."""
+        self._clock = board.clock
+        self._config = config
+        self._infusion = infusion
+        self._log = log
+        self._alarms = alarms
+        self._next_stored = next_stored
+        self._last: tuple[int, int] | None = None
+        """Strokes of the last single or loading bolus and when it began."""
+
+    def permit(self, role: Role, parameters: BolusParameters) -> None:
+        """Refuse MALFORMED what cannot be a bolus, DENIED what the role may not ask for."""
+        if role is Role.PATIENT and parameters.kind is not BolusKind.PATIENT:
+            raise Refused(ErrorCode.DENIED)
+        prescribed = self._infusion.prescribed
+        if prescribed is not None:
+            granted(parameters, prescribed.therapy)
+
+    def plan(self, parameters: BolusParameters) -> Plan:
+        """Check; return what would be given. Raises Refused."""
+        infusion = self._infusion
+        prescribed = infusion.prescribed
+        if infusion.modes.mode not in _READY or prescribed is None:
+            raise state(infusion)
+        blocking = self._alarms.blocking()
+        if blocking is not None:
+            raise state(infusion, blocking)
+        now_us = self._clock.now_us()
+        suspends = self._suspends(parameters.kind, now_us)
+        if suspends is None:
+            not_during_dose(infusion)
+        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
+        if parameters.kind is BolusKind.BRIDGE:
+            return self._plan_bridge(parameters, prescribed, computed_pl)
+        if parameters.kind in PRIMES:
+            bolus = check_prime(parameters, prescribed.therapy, computed_pl, self._config)
+            return self._plan(bolus, computed_pl)
+        if suspends is not None:
+            computed_pl -= suspends.total_pl - suspends.given_pl
+        bolus = self._plan_dose(parameters, prescribed.therapy, suspends, computed_pl, now_us)
+        if parameters.kind is BolusKind.PATIENT:
+            return self._plan(bolus, computed_pl)
+        passed = self._drug_limits(parameters, prescribed.therapy, bolus, now_us)
+        self._not_by_mistake(bolus.strokes, parameters, now_us)
+        return self._plan(bolus, computed_pl)._replace(passed=passed)
+
+    def perform(self, txn: int, parameters: BolusParameters, plan: Plan) -> None:
+        """Begin what was planned and is committed now."""
+        now_us = self._clock.now_us()
+        if plan.stored is not None:
+            self._infusion.start_bridge(plan.stored, now_us)
+            return
+        assert plan.bolus is not None
+        if parameters.kind in (BolusKind.SINGLE, BolusKind.LOADING):
+            self._last = (plan.strokes, now_us)
+        self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
+
+    # --- doses ----------------------------------------------------------------------------------
+
+    def _suspends(self, kind: BolusKind, now_us: int) -> Bolus | None:
+        """Return the bolus that would be suspended for one of this kind."""
+        dosing = self._infusion.dosing
+        gives_way = kind is BolusKind.PATIENT and dosing.gives_way
+        return dosing.given(now_us) if gives_way else None
+
+    def _plan_dose(
+        self,
+        parameters: BolusParameters,
+        therapy: Therapy,
+        suspends: Bolus | None,
+        computed_pl: int,
+        now_us: int,
+    ) -> BolusPlan:
+        infusion, config = self._infusion, self._config
+        if parameters.kind is BolusKind.PATIENT:
+            check_lockout(infusion.doses, now_us)
+        asked = granted(parameters, therapy)
+        basal = ZERO if therapy.bolus_basal is BolusBasal.PAUSE else infusion.basal_flow()
+        bolus = plan_bolus(asked.basis, asked.amount, asked.duration_us, therapy, basal, config)
+        check_window(
+            therapy, program_of(therapy, config), infusion.doses, bolus, config.stroke_pl, now_us,
+            suspends,
+        )  # fmt: skip
+        check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, computed_pl, config)
+        return bolus
+
+    def _plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
+        volume_pl = bolus.strokes * self._config.stroke_pl
+        left_nl = (computed_pl - volume_pl) // 1000
+        return Plan(bolus.strokes, volume_pl // 1000, bolus.duration_us, left_nl, bolus=bolus)
+
+    def _drug_limits(
+        self, parameters: BolusParameters, therapy: Therapy, bolus: BolusPlan, now_us: int
+    ) -> tuple[Passed, ...]:
+        volume_pl = bolus.strokes * self._config.stroke_pl
+        recent_pl = -(-self._infusion.doses.given_pl(now_us, DAY_US) // 1)
+        limits = bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
+        return check_limits(limits, parameters.override)
+
+    def _not_by_mistake(self, strokes: int, parameters: BolusParameters, now_us: int) -> None:
+        """A like dose within minutes is what a tool that crashed would ask for again."""
+        if self._last is None or parameters.again:
+            return
+        last_strokes, start_us = self._last
+        since_us = now_us - start_us
+        if strokes == last_strokes and since_us < REPEAT_GUARD_US:
+            raise Refused(
+                ErrorCode.DUPLICATE_INTENT, 0, since_us // _US_PER_S, REPEAT_GUARD_US // _US_PER_S
+            )
+
+    # --- bridge ---------------------------------------------------------------------------------
+
+    def _plan_bridge(self, parameters: BolusParameters, now: Stored, computed_pl: int) -> Plan:
+        if now.change == NO_CHANGE:
+            raise state(self._infusion)
+        accounted = self._infusion.delivery.accounted()
+        record, strokes, duration_us = check_bridge(
+            parameters, now, accounted, computed_pl, self._config
+        )
+        stored = replace(self._next_stored(now.therapy, None), bridge=record)
+        left_nl = (computed_pl - record.volume_pl) // 1000
+        return Plan(strokes, record.volume_pl // 1000, duration_us, left_nl, stored)
