@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
 class Programming(threading.Thread):
     """Programs the therapy of a file, reads it back, and hands the outcome to `done`.
 
+    What a run starts from is meant: soft limits are passed, and the pump logs it.
     `fill_nl` is told to the pump when the file names no fill; None: the pump keeps its own count,
     whatever the file says, because its reservoir was not filled now.
     """
@@ -72,6 +73,7 @@ class Programming(threading.Thread):
             wanted = dataclasses.replace(wanted, fill_nl=FILL_NOT_TOLD)
         elif wanted.fill_nl == FILL_NOT_TOLD:
             wanted = dataclasses.replace(wanted, fill_nl=self._fill_nl)
+        wanted = dataclasses.replace(wanted, override=1)
         client.commit(client.prepare(TxnOp.PROGRAM, wanted, client.status().generation))
         if client.prescription().therapy != wanted.therapy:
             raise ProgrammerError("the therapy read back differs from the one sent")

@@ -71,8 +71,8 @@ class Hands:
         _DO[type(step)](self, step)
 
     def program(self, program: ProgramParameters) -> None:
-        """Program a therapy and read it back."""
-        self._visit(lambda: self._program(program))
+        """Program what the scenario starts from, and read it back; soft limits are passed."""
+        self._visit(lambda: self._program(replace(program, override=1)))
 
     # --- the clinician --------------------------------------------------------------------------
 
