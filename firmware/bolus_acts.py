@@ -13,7 +13,7 @@ from firmware.bolus import REPEAT_GUARD_US, Bolus
 from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
-from firmware.flow import DAY_US, ZERO
+from firmware.flow import ZERO
 from firmware.grants import check_lockout, check_window, granted
 from firmware.infusion import Infusion
 from firmware.limits import Passed, bolus_limits
@@ -156,7 +156,7 @@ class BolusActs:
         self, parameters: BolusParameters, therapy: Therapy, bolus: BolusPlan, now_us: int
     ) -> tuple[Passed, ...]:
         volume_pl = bolus.strokes * self._config.stroke_pl
-        recent_pl = -(-self._infusion.doses.given_pl(now_us, DAY_US) // 1)
+        recent_pl = -(-self._infusion.doses.extra_24h_pl(now_us) // 1)
         limits = bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
         return check_limits(limits, parameters.override)
 

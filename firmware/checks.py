@@ -87,6 +87,18 @@ def plan_bolus(
     return BolusPlan(strokes, bolus, -(-volume // bolus.numerator))
 
 
+def check_reserve(volume_pl: int, therapy: Therapy, computed_pl: int) -> None:
+    """Refuse a dose that would be taken from the reserve."""
+    left_pl = computed_pl - volume_pl
+    if left_pl < therapy.low_reservoir_nl * 1000:
+        raise Refused(
+            ErrorCode.LIMIT_HARD,
+            LimitId.LOW_RESERVOIR_NL,
+            max(0, left_pl) // 1000,
+            therapy.low_reservoir_nl,
+        )
+
+
 def check_bolus(
     plan: BolusPlan,
     wanted: tuple[RateBasis, int],
@@ -105,12 +117,7 @@ def check_bolus(
         )
     if numerator > config.bolus_max_nl * 1000 * denominator:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, volume_nl, config.bolus_max_nl)
-    given_pl = strokes * config.stroke_pl
-    if computed_pl - given_pl < therapy.low_reservoir_nl * 1000:
-        left_nl = max(0, computed_pl - given_pl) // 1000
-        raise Refused(
-            ErrorCode.LIMIT_HARD, LimitId.LOW_RESERVOIR_NL, left_nl, therapy.low_reservoir_nl
-        )
+    check_reserve(strokes * config.stroke_pl, therapy, computed_pl)
     both = plus(plan.flow, basal)
     if exceeds(both, per_hour(config.flow_max_pl_h)):
         raise Refused(

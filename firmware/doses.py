@@ -43,6 +43,8 @@ class Span(NamedTuple):
     start_us: int
     end_us: int
     volume_pl: Fraction | int
+    periodic: bool = False
+    """Part of the program: one of its periodic boluses."""
 
     def within(self, from_us: int, to_us: int) -> Fraction | int:
         """Return what of it lies after the one and up to the other."""
@@ -72,12 +74,13 @@ class _Open:
     def spans(self, given_pl: int, at_us: int) -> Iterator[Span]:
         """Yield what it gave, spread over the time it ran until now."""
         times = [*self.times, (self.since_us, at_us)]
+        periodic = self.kind == BolusKind.PERIODIC
         ran_us = sum(end - start for start, end in times)
         if not ran_us:
-            yield Span(at_us, at_us, given_pl)
+            yield Span(at_us, at_us, given_pl, periodic)
             return
         for start, end in times:
-            yield Span(start, end, Fraction(given_pl * (end - start), ran_us))
+            yield Span(start, end, Fraction(given_pl * (end - start), ran_us), periodic)
 
 
 class DoseHistory:
@@ -91,6 +94,8 @@ class DoseHistory:
         self._open: list[_Open] = []
         self._lockout_us: int | None = None
         """Since when the lockout has been running."""
+        self.periodic_wall_s: int | None = None
+        """The wall clock, as it is set now, when the last periodic bolus began."""
 
     # --- the fold -------------------------------------------------------------------------------
 
@@ -119,6 +124,8 @@ class DoseHistory:
             self._started(at_us, record)
         elif code in (Code.BOLUS_DONE, Code.BOLUS_ENDED_EARLY):
             self._ended(at_us, record.a * 1000)
+        elif code is Code.CLOCK_SET and self.periodic_wall_s is not None:
+            self.periodic_wall_s += record.a - record.b
         elif code in _RESTARTS or (code is Code.RESET and self._locked(at_us)):
             self._lockout_us = at_us
 
@@ -129,6 +136,8 @@ class DoseHistory:
         if self._open:
             self._open[-1].suspend(at_us)
         self._open.append(_Open(record.b, record.boot_id, record.a * 1000, at_us))
+        if record.b == BolusKind.PERIODIC:
+            self.periodic_wall_s = record.wall_s
         if record.b == BolusKind.PATIENT:
             self._patient_began(at_us)
 
@@ -157,7 +166,9 @@ class DoseHistory:
         if len(self._spans) > KEPT:
             oldest, older = self._spans.popleft(), self._spans.popleft()
             last_us = max(oldest.end_us, older.end_us)
-            self._spans.appendleft(Span(last_us, last_us, oldest.volume_pl + older.volume_pl))
+            volume_pl = oldest.volume_pl + older.volume_pl
+            periodic = oldest.periodic and older.periodic
+            self._spans.appendleft(Span(last_us, last_us, volume_pl, periodic))
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -181,13 +192,10 @@ class DoseHistory:
         """Return how many boluses the patient began within the last 24 h."""
         return sum(now_us - at_us < DAY_US for at_us in self._begun)
 
-    def given_pl(self, now_us: int, window_us: int, running_pl: int = 0) -> Fraction:
-        """Return what boluses gave in the window that ends now.
-
-        `running_pl` is what the bolus that runs has given.
-        """
-        spans = [*self._spans, *self._running(running_pl, now_us)]
-        return _within(spans, now_us - window_us, now_us)
+    def extra_24h_pl(self, now_us: int) -> Fraction:
+        """Return what boluses gave in the last 24 h that are no part of a program and have ended."""
+        extra = [span for span in self._spans if not span.periodic]
+        return _within(extra, now_us - DAY_US, now_us)
 
     def peak_pl(
         self, planned: list[Span], now_us: int, window_us: int, running_pl: int = 0

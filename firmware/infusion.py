@@ -9,18 +9,19 @@ from typing import Final
 
 from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bolus import pauses_basal
-from firmware.checks import BolusPlan
+from firmware.checks import BolusPlan, Refused
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
 from firmware.flash_queue import Done
 from firmware.flow import ZERO
-from firmware.journal import Journal
+from firmware.journal import OWN_TXN, Journal
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored, taken_over
 from firmware.regimen import Regimen
 from firmware.stall import StallDetector
 from hal.board import Board
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
+from protocol.errors import ErrorCode
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
@@ -62,7 +63,7 @@ class Infusion(Regimen):
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        clock_us = self.schedule.timer_us
+        clock_us = min(self.schedule.timer_us, self.periodic.due_us)
         if self.dosing.running:
             return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
@@ -127,6 +128,7 @@ class Infusion(Regimen):
         self.dosing.cut(Code.EOS)
         self.bridging.close(Code.EOS)
         self.schedule.end()
+        self.periodic.end()
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -211,24 +213,22 @@ class Infusion(Regimen):
         """Do what is due: end a bolus, flag a stall, command strokes."""
         if now_us >= self.schedule.timer_us:
             self._by_the_clock(now_us)
+        if self.dosing.over(now_us):
+            self._end_bolus()
+        if self.bridging.over(now_us):
+            self._end_bridge(now_us)
+        if now_us >= self.periodic.due_us and self.dosing.edge_us > now_us:
+            self._begin_periodic(now_us)
         most, within_us = self._to_threshold, NEVER_US
         edge_us = self.dosing.edge_us
         if edge_us != NEVER_US:
-            if self.dosing.over(now_us):
-                self._end_bolus()
-                edge_us = NEVER_US
-            else:
-                # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
-                within_us = self._config.bolus_stall_us
-                most = min(most, self._config.bolus_stall_strokes)
-        if self.bridging.end_us != NEVER_US:
-            if self.bridging.over(now_us):
-                self._end_bridge(now_us)
-            edge_us = min(edge_us, self.bridging.end_us)
+            # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
+            within_us = self._config.bolus_stall_us
+            most = min(most, self._config.bolus_stall_strokes)
         if self.stall.unconfirmed:
             self._judge_stall(now_us)
             most = 1
-        edge_us = min(edge_us, self.schedule.change_us)
+        edge_us = min(edge_us, self.bridging.end_us, self.schedule.change_us, self.periodic.due_us)
         self.delivery.advance(now_us, edge_us, most, within_us)
         if self.delivery.failed and self.modes.mode in PUMPING:
             self._alarms.raise_(Code.MEMORY_ERROR)
@@ -291,6 +291,24 @@ class Infusion(Regimen):
             self._enter_basal(end_us)
         self.delivery.change(self.flow(), end_us)
         self.save()
+
+    def _begin_periodic(self, now_us: int) -> None:
+        """A bolus of the program is due; what forbids it is logged, and it is not made up for."""
+        self.changed = True
+        at_us = self.periodic.take(now_us)
+        if self.modes.mode not in PUMPING or self.prescribed is None:
+            return
+        try:
+            if self.dosing.running or self.bridge_runs:
+                raise Refused(ErrorCode.BUSY_DELIVERING)
+            if self.modes.mode not in _BOLUS_FROM or self._alarms.blocking() is not None:
+                raise Refused(ErrorCode.STATE)
+            computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+            plan = self.periodic.plan(self.prescribed.therapy, computed_pl, at_us)
+        except Refused as refused:
+            self._log.append(Code.BOLUS_REFUSED, refused.code)
+            return
+        self._begin_bolus(BolusKind.PERIODIC, OWN_TXN, plan, at_us)
 
     def _end_bridge(self, now_us: int) -> None:
         """The path is free of the old concentration: the program, from that very instant."""

@@ -13,6 +13,7 @@ from firmware.event_log import EventLog
 from firmware.flow import Flow, per_hour, plus
 from firmware.journal import Journal
 from firmware.modes import PUMPING, ModeMachine
+from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
@@ -37,6 +38,7 @@ class Regimen:
         self.modes = ModeMachine()
         self.reservoir = Reservoir(config)
         self.schedule = Schedule(board, config)
+        self.periodic = PeriodicBoluses(config, self.schedule, self.doses)
         self.stored: Stored | None = None
 
     @property
@@ -92,7 +94,9 @@ class Regimen:
         """
         self.stored = stored
         self.doses.patient = stored.therapy.patient
-        self.schedule.load(stored, self._clock.now_us(), begin)
+        now_us = self._clock.now_us()
+        self.schedule.load(stored, now_us, begin)
+        self.periodic.load(now_us, begin)
         self.bridging.load(stored)
         self.reservoir.load(stored)
 
@@ -106,6 +110,7 @@ class Regimen:
             horizon_s = max(therapy.patient.lockout_s, therapy.window_s)
         self.doses.recover(self._log, horizon_s * _US_PER_S)
         self._log.listener = self.doses.take
+        self.periodic.recover(self._clock.now_us())
 
     def lockout_us(self, now_us: int) -> int:
         """Return how long until a patient bolus may begin, as far as lockout and count go."""

@@ -1,0 +1,66 @@
+"""The boluses of a periodic program: when the next one is due, and whether it may be given.
+
+The cadence is monotonic and goes on from its instants whatever happens to a single bolus: one that
+ends early, or may not begin, is not made up for. After a reset the instant of the last one that was
+begun is known from the log, by the wall clock, so that none is given twice.
+"""
+
+from firmware.alarms import NEVER_US
+from firmware.bolus import bolus_flow
+from firmware.checks import BolusPlan, check_reserve
+from firmware.device import DeviceConfig
+from firmware.doses import DoseHistory
+from firmware.grants import check_window
+from firmware.program import periodic_dose
+from firmware.schedule import Schedule
+from protocol.messages import Therapy
+
+
+class PeriodicBoluses:
+    """Aims at the next periodic bolus."""
+
+    def __init__(self, config: DeviceConfig, schedule: Schedule, doses: DoseHistory) -> None:
+        self._config = config
+        self._schedule = schedule
+        self._doses = doses
+        self.due_us = NEVER_US
+        """When the next one is to begin."""
+
+    def load(self, now_us: int, begin: bool) -> None:
+        """Another prescription counts; `begin`: its program begins now."""
+        cadence = self._schedule.cadence
+        if cadence is None:
+            self.due_us = NEVER_US
+        elif begin:
+            self.due_us = cadence.next_us(now_us)
+
+    def recover(self, now_us: int) -> None:
+        """Aim after a boot: at the first instant that is not the one begun last."""
+        cadence, last_s = self._schedule.cadence, self._doses.periodic_wall_s
+        if cadence is None:
+            return
+        from_us = now_us
+        if last_s is not None:
+            from_us = max(now_us, self._schedule.wall.boot_us(last_s) + cadence.every_us // 2)
+        self.due_us = cadence.next_us(from_us)
+
+    def take(self, now_us: int) -> int:
+        """Return the instant that has come, and aim at the next one."""
+        at_us = self.due_us
+        cadence = self._schedule.cadence
+        assert cadence is not None
+        self.due_us = cadence.next_us(max(at_us + 1, now_us))
+        return at_us
+
+    def end(self) -> None:
+        """Aim at nothing any more."""
+        self.due_us = NEVER_US
+
+    def plan(self, therapy: Therapy, computed_pl: int, at_us: int) -> BolusPlan:
+        """Return the bolus that is due. Raises Refused where window or reserve forbid it."""
+        stroke_pl = self._config.stroke_pl
+        strokes, over_us = periodic_dose(therapy, self._config)
+        plan = BolusPlan(strokes, bolus_flow(strokes, stroke_pl, over_us), over_us)
+        check_window(therapy, self._schedule.program, self._doses, plan, stroke_pl, at_us)
+        check_reserve(strokes * stroke_pl, therapy, computed_pl)
+        return plan
