@@ -193,7 +193,7 @@ class DoseHistory:
         return sum(now_us - at_us < DAY_US for at_us in self._begun)
 
     def extra_24h_pl(self, now_us: int) -> Fraction:
-        """Return what boluses gave in the last 24 h that are no part of a program and have ended."""
+        """Return what boluses gave in the last 24 h, those of a periodic program left out."""
         extra = [span for span in self._spans if not span.periodic]
         return _within(extra, now_us - DAY_US, now_us)
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from firmware import daily
 from firmware.drugs import CONCENTRATION_FACTOR, FLOW_JUMP_FACTOR, DrugLimits, Known, find
+from firmware.flow import HOUR_US, Flow
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
 from protocol.messages import Drug, Therapy
@@ -54,6 +55,12 @@ def bolus_limits(
     for row, drug, mix in _known(therapy):
         found += _most(row, drug, _mass_pg(total_pl, mix))
     return _in_order(found)
+
+
+def bridge_limits(rate: Flow, before: Flow) -> list[Passed]:
+    """Return the limits that a bridge passes: it goes on with about the rate before."""
+    now, then = (Fraction(*one) * HOUR_US for one in (rate, before))
+    return _jump(now, then)
 
 
 def _in_order(found: list[Passed]) -> list[Passed]:
@@ -111,10 +118,16 @@ def _flow_jump(new: Therapy, before: Therapy | None, minimum_rate_pl_h: int) -> 
     if drug.name != was.name or drug.concentration_pg_ml == was.concentration_pg_ml:
         return []
     now, then = (daily.mean_pl(one, minimum_rate_pl_h) / 24 for one in (new, before))
-    if not now or not then or (then <= now * FLOW_JUMP_FACTOR and now <= then * FLOW_JUMP_FACTOR):
+    return _jump(now, then)
+
+
+def _jump(now_pl_h: Fraction, then_pl_h: Fraction) -> list[Passed]:
+    """Judge a flow against the one it follows, where both are some."""
+    highest, lowest = then_pl_h * FLOW_JUMP_FACTOR, then_pl_h / FLOW_JUMP_FACTOR
+    if not now_pl_h or not then_pl_h or lowest <= now_pl_h <= highest:
         return []
-    limit = then * FLOW_JUMP_FACTOR if now > then else then / FLOW_JUMP_FACTOR
-    return [Passed(LimitId.FLOW_JUMP_PL_H, True, 1, *_apart(now, limit))]
+    limit = highest if now_pl_h > highest else lowest
+    return [Passed(LimitId.FLOW_JUMP_PL_H, True, 1, *_apart(now_pl_h, limit))]
 
 
 # --- doses --------------------------------------------------------------------------------------

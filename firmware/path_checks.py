@@ -5,9 +5,10 @@ Each check raises `Refused` and changes nothing; what passes is returned ready t
 
 from typing import NamedTuple
 
-from firmware.checks import BolusPlan, Refused
+from firmware.checks import BolusPlan, Refused, check_limits
 from firmware.device import DeviceConfig
 from firmware.flow import Flow, ceil_pl_h, exceeds, per_hour
+from firmware.limits import bridge_limits
 from firmware.path import (
     Bridge,
     bridge,
@@ -69,6 +70,8 @@ def check_bridge(
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.PATH_NL, 0, path // 1000)
     rate = bridge_flow(parameters.basis, parameters.amount, stored.change)
     _within_flow(rate, config)
+    before = bridge_flow(parameters.basis, 0, stored.change)
+    check_limits(bridge_limits(rate, before), parameters.override)
     _above_reserve(computed_pl, left_pl, stored.therapy)
     record = bridge(rate, left_pl, accounted)
     return BridgePlan(record, left_pl // config.stroke_pl, time_us(left_pl, record.flow))

@@ -97,7 +97,8 @@ def render() -> str:
                     f"moves the flow more than {FLOW_JUMP_FACTOR} times up or down. Hard, for "
                     "every drug. Concentration 50 typed for 500 with 300 ug/day: 0.6 to 6 mL/day, "
                     "refused. A change that is meant takes two steps: mode `stopped` with the new "
-                    "concentration, then the program.",
+                    "concentration, then the program. A bridging dose is held to the same factor, "
+                    "against the rate before.",
                 )
             ),
             "The `[therapy]` of a scenario and of `itpump run --therapy` is where a run starts "

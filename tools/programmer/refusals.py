@@ -92,8 +92,8 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
         text.concentration,
     ),
     LimitId.FLOW_JUMP_PL_H: _Limit(
-        "with the new concentration the flow would jump to {value}, more than {limit}: implausible",
-        "with the new concentration the flow would fall to {value}, less than {limit}: implausible",
+        "the flow would jump to {value}, more than {limit}: implausible",
+        "the flow would fall to {value}, less than {limit}: implausible",
         _flow,
     ),
     LimitId.DOSE_RISE_PERCENT: _same(
