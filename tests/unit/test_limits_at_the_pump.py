@@ -6,15 +6,29 @@ from typing import Any
 
 import pytest
 from nurse import MINUTE_US, START_WALL_S, Nurse, Refusals, therapy
+from path_nurse import WEAK, change, dose
+from path_nurse import running as running_on
 
-from protocol.codes import BolusKind, Code, LockoutFrom, ProgramKind, RateBasis, RatePer, TxnOp
+from protocol.codes import (
+    BolusKind,
+    Code,
+    LockoutFrom,
+    Mode,
+    ProgramKind,
+    RateBasis,
+    RatePer,
+    TxnOp,
+    TxnState,
+)
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import (
+    AT_ONCE,
     FILL_NOT_TOLD,
     BolusParameters,
     Drug,
     FlexStep,
     PatientBolus,
+    Periodic,
     ProgramParameters,
     Rate,
     Therapy,
@@ -261,3 +275,36 @@ def test_a_limit_of_the_pump_itself_comes_before_a_soft_one(running: Nurse) -> N
     )  # fmt: skip
     wild = of(50_000 * UG)  # 25 mL/day
     assert refused(program, running, wild)[:2] == (ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H)
+
+
+def test_a_periodic_program_counts_once_beside_a_bolus(nurse: Nurse) -> None:
+    """Twelve boluses of 40 ug and 96 ug of background less their pauses: a little under 576 ug."""
+    periodic = Periodic(RateBasis.MASS_PG, 40 * UG, 600, 7200, AT_ONCE)
+    rate = Rate(RateBasis.VOLUME_PL, RatePer.DAY, 48_000_000)
+    wanted = replace(of(0), program=ProgramKind.PERIODIC, rate=rate, periodic=periodic)
+    program(nurse, wanted)
+    pg_day = dose_pg(nurse, DAY_US)
+    assert abs(pg_day - 568 * UG) <= 500_000
+    nurse.run(HOUR_US // 2)  # between two of them
+    bolus(nurse, 432 * UG, over_us=HOUR_US)
+    assert overridden(nurse) == []
+    nurse.run(DAY_US + 2 * HOUR_US)  # the bolus is a day old
+    assert refused(bolus, nurse, 433 * UG, over_us=HOUR_US)[:2] == (
+        ErrorCode.LIMIT_SOFT, LimitId.DOSE_PER_DAY_PG,
+    )  # fmt: skip
+
+
+# --- bridges ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("factor", "above"), [(5, True), (1 / 5, False)])
+def test_a_bridging_dose_keeps_to_the_rate_before(factor: float, above: bool) -> None:
+    """300 ug/day before: from 60 to 1500 ug/day are plausible, one picogram beyond is not."""
+    nurse = running_on(WEAK)
+    change(nurse)
+    bound = int(300 * UG * factor)
+    value, limit = (refused(dose, nurse, BolusKind.BRIDGE, bound + (1 if above else -1)))[2:]
+    assert limit == (125_000_000 if above else 5_000_000)
+    assert (value > limit) is above
+    assert nurse.status.mode is Mode.BASAL
+    assert dose(nurse, BolusKind.BRIDGE, bound).state is TxnState.DELIVERING
