@@ -14,7 +14,7 @@ what is refused delivers nothing.
 from dataclasses import dataclass, field
 from typing import Final
 
-from emulator.devices.plant import Plant
+from emulator.devices.plant import Plant, unbalanced
 from emulator.world import World
 from protocol.codes import BolusKind, Code
 from protocol.messages import LogRecord
@@ -101,6 +101,7 @@ class Books:
         self._world = world
         self._plant = plant
         self._tip: dict[str, int] = {}
+        self._state = (-1, 0)
         self.doses = DoseBook()
         self.violations: list[str] = []
         """The first of what did not hold, in words."""
@@ -109,13 +110,21 @@ class Books:
 
     def watch(self) -> None:
         """Check the fluid after every event from now on."""
-        self._world.watch = self.check
+        self._world.watch = self._check_moved
+
+    def _check_moved(self) -> None:
+        """Check the fluid if it has moved, or somebody filled: else all is where it was."""
+        state = self._plant.delivered_pl, self._plant.fills
+        if state != self._state:
+            self._state = state
+            self.check()
 
     def check(self) -> None:
         """Check the fluid now."""
-        for name, account in self._plant.ledger().items():
-            if account.filled != account.found or min(account) < 0:
-                self._violated(f"{name}: {account.found} of {account.filled} are found: {account}")
+        ledger = self._plant.ledger()
+        for found in unbalanced(ledger):
+            self._violated(found)
+        for name, account in ledger.items():
             if account.delivered < self._tip.get(name, 0):
                 self._violated(f"{name}: {account.delivered} delivered, it was more")
             self._tip[name] = account.delivered

@@ -21,6 +21,8 @@ class FluidPath:
         self.volume_pl = volume_pl
         self._plugs = [Plug(-volume_pl, volume_pl, dict(masses_pg))]
         self._gone_pg: dict[str, int] = {}
+        self._drawn_pg: dict[str, int] = {}
+        """Mass on the tape before the last plug."""
 
     def begin(self, plug: Plug) -> None:
         """Draw from a new fill from now on; its start is the tape's place now."""
@@ -32,9 +34,22 @@ class FluidPath:
             for drug in gone.masses_pg:
                 mass_pg = gone.mass_until_pg(drug, end_pl)
                 self._gone_pg[drug] = self._gone_pg.get(drug, 0) + mass_pg
+        self._draw()
+
+    def _draw(self) -> None:
+        """Add up what lies before the last plug."""
+        drugs = {drug for plug in self._plugs for drug in plug.masses_pg} | self._gone_pg.keys()
+        start_pl = self._plugs[-1].start_pl
+        self._drawn_pg = {drug: self._mass_before_pg(drug, start_pl) for drug in sorted(drugs)}
 
     def left_pump_pg(self, drug: str, place_pl: int) -> int:
         """Mass of a drug on the tape before `place_pl`, what the path held at first included."""
+        last = self._plugs[-1]
+        if place_pl >= last.start_pl:
+            return self._drawn_pg.get(drug, 0) + last.mass_until_pg(drug, place_pl)
+        return self._mass_before_pg(drug, place_pl)
+
+    def _mass_before_pg(self, drug: str, place_pl: int) -> int:
         mass_pg = self._gone_pg.get(drug, 0)
         for plug, following in zip(self._plugs, self._plugs[1:], strict=False):
             mass_pg += plug.mass_until_pg(drug, min(place_pl, following.start_pl))
@@ -47,12 +62,14 @@ class FluidPath:
     def held_pl(self, place_pl: int) -> int:
         """Volume of fluid between pump and tip when the tape is at `place_pl`, plug by plug."""
         tip_pl, held_pl = place_pl - self.volume_pl, 0
+        last = self._plugs[-1]
+        last_pl = min(place_pl, last.start_pl + last.volume_pl)
+        if tip_pl >= last.start_pl:
+            return last_pl - tip_pl
         for plug, following in zip(self._plugs, self._plugs[1:], strict=False):
             end_pl = min(place_pl, following.start_pl, plug.start_pl + plug.volume_pl)
             held_pl += max(0, end_pl - max(tip_pl, plug.start_pl))
-        last = self._plugs[-1]
-        end_pl = min(place_pl, last.start_pl + last.volume_pl)
-        return held_pl + max(0, end_pl - max(tip_pl, last.start_pl))
+        return held_pl + max(0, last_pl - last.start_pl)
 
     def save(self) -> dict[str, Any]:
         """Return what is on its way and what is gone, fit for JSON."""
@@ -67,3 +84,4 @@ class FluidPath:
         self.volume_pl = state["volume_pl"]
         self._plugs = [Plug(start, volume, dict(mass)) for start, volume, mass in state["plugs"]]
         self._gone_pg = dict(state["gone_pg"])
+        self._draw()

@@ -7,6 +7,7 @@ Looking changes nothing, and a quiet month costs nothing.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -76,6 +77,18 @@ class Account(NamedTuple):
         return self.delivered + self.in_path + self.left + self.lost
 
 
+def unbalanced(ledger: Mapping[str, Account]) -> list[str]:
+    """Return what violates the conservation law, one line each.
+
+    filled = delivered + in path + left + lost, and none of them is below 0.
+    """
+    return [
+        f"{name}: {account.filled} went in, {account.found} are found: {account}"
+        for name, account in ledger.items()
+        if account.filled != account.found or min(account) < 0
+    ]
+
+
 class _Fill(NamedTuple):
     """Where a fill began."""
 
@@ -111,6 +124,8 @@ class Plant:
         self._fills = deque([_Fill(0, 0, 0)], _FILLS_MAX)
         self._filled_pl = 0
         self._removed_pl = 0
+        self.fills = 0
+        """How often the reservoir was filled since this world began or was restored."""
         self._given_pg = dict(held)
         self._removed_pg: dict[str, int] = {}
         self.refill(setup.fill_pl, setup.drugs)
@@ -186,15 +201,8 @@ class Plant:
         return accounts
 
     def ledger_violations(self) -> list[str]:
-        """Return what does not balance, one line each; a right plant has none.
-
-        The conservation law: filled = delivered + in path + left + lost, none of them below 0.
-        """
-        return [
-            f"{name}: {account.filled} went in, {account.found} are found: {account}"
-            for name, account in self.ledger().items()
-            if account.filled != account.found or min(account) < 0
-        ]
+        """Return what does not balance, one line each; a right plant has none."""
+        return unbalanced(self.ledger())
 
     # Hands
 
@@ -210,6 +218,7 @@ class Plant:
         self._reservoir.replace(place_pl, volume_pl, drugs)
         self._path.begin(self._reservoir.fill)
         self._fills.append(_Fill(position, place_pl, volume_pl))
+        self.fills += 1
         self._filled_pl += volume_pl
         self._removed_pl += residual_pl
         _add(self._removed_pg, residual_pg)
