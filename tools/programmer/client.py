@@ -155,6 +155,10 @@ class Client:
         """Read the committed prescription; generation 0 when there is none."""
         return self._request("PRESCRIPTION", Empty(), PrescriptionInfo)
 
+    def pending(self) -> PrescriptionInfo:
+        """Read the scheduled change; generation 0 when there is none."""
+        return self._request("PENDING", Empty(), PrescriptionInfo)
+
     def log(self, first: int = 0) -> Iterator[LogRecord]:
         """Read the event log from record `first` on, page by page, to its end."""
         while True:

@@ -23,7 +23,7 @@ from protocol.messages import (
     TxnResult,
 )
 from tools import pump_measures
-from tools.programmer import doses, limits, readings
+from tools.programmer import doses, limits, read_back, readings
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
@@ -91,13 +91,19 @@ def carry_out(
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
     try:
         after, therapy = client.status(), therapy_of(client)
+        same = request.op is not TxnOp.PROGRAM or read_back.equal(
+            client, codec.decode(ProgramParameters, preview.parameters)
+        )
     except (NoLink, KeyboardInterrupt):
         raise Uncertain(
             f"the pump has committed it ({outcome_text(result)}), but could not be read back: "
             "run status when it is in reach"
         ) from None
+    if not same:
+        raise ProgrammerError(
+            "the prescription read back is not the one that was sent: run status, program again"
+        )
     if request.op is TxnOp.PROGRAM:
-        _compare(codec.decode(ProgramParameters, preview.parameters), after, therapy)
         console.say("programmed, read back and compared: equal")
     console.say(f"{request.op.name.lower().replace('_', ' ')}: {outcome_text(result)}")
     console.say(f"now: {readings.headline(after, therapy)}")
@@ -149,15 +155,6 @@ def _confirmed(
             console.say("the pump's values have changed meanwhile; review them again")
     client.abort(preview.txn)
     raise ProgrammerError("the pump's values keep changing; nothing was done")
-
-
-def _compare(sent: ProgramParameters, after: Status, read: Therapy | None) -> None:
-    """Hold what was read back against what was sent."""
-    same = after.pending_wall_s == sent.at_wall_s if sent.at_wall_s else read == sent.therapy
-    if not same:
-        raise ProgrammerError(
-            "the prescription read back is not the one that was sent: run status, program again"
-        )
 
 
 def therapy_of(client: Client) -> Therapy | None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from protocol.codes import TxnOp
-from protocol.messages import FILL_NOT_TOLD
+from protocol.messages import FILL_NOT_TOLD, ProgramParameters
 from tools import therapy_file
+from tools.programmer import read_back
 from tools.programmer.client import Client
 from tools.programmer.errors import ProgrammerError
 from tools.programmer.transport import SerialTransport
@@ -64,17 +65,24 @@ class Programming(threading.Thread):
             transport.close()
 
     def _program_over(self, client: Client) -> str:
-        current = client.prescription()
-        known = current.therapy if current.generation else None
-        wanted = therapy_file.load(self._path, known, client.device())
+        therapy = client.prescription().therapy
+        known = therapy if therapy.drugs else None
+        status, device = client.status(), client.device()
+        table = therapy_file.load_table(self._path)
+        if self._fill_nl is None and known in [
+            one.therapy for one in table.programs(known, device)
+        ]:
+            return "the pump has this therapy already"
+        for wanted in table.programs(known, device, status.wall_s):
+            self._program_one(client, wanted)
+        return "therapy programmed and read back"
+
+    def _program_one(self, client: Client, wanted: ProgramParameters) -> None:
         if self._fill_nl is None:
-            if wanted.therapy == known:
-                return "the pump has this therapy already"
             wanted = dataclasses.replace(wanted, fill_nl=FILL_NOT_TOLD)
-        elif wanted.fill_nl == FILL_NOT_TOLD:
+        elif wanted.fill_nl == FILL_NOT_TOLD and not wanted.at_wall_s:
             wanted = dataclasses.replace(wanted, fill_nl=self._fill_nl)
         wanted = dataclasses.replace(wanted, override=1)
         client.commit(client.prepare(TxnOp.PROGRAM, wanted, client.status().generation))
-        if client.prescription().therapy != wanted.therapy:
+        if not read_back.equal(client, wanted):
             raise ProgrammerError("the therapy read back differs from the one sent")
-        return "therapy programmed and read back"

@@ -26,7 +26,7 @@ from protocol.messages import (
     Therapy,
 )
 from tools.emulated import EmulatedPump
-from tools.programmer import residual, warnings
+from tools.programmer import read_back, residual, warnings
 from tools.programmer.client import Client
 from tools.programmer.errors import NoLink, Refused, Uncertain
 from tools.programmer.warnings import Caution, Warn
@@ -136,9 +136,7 @@ class Hands:
 
     def _program(self, program: ProgramParameters) -> None:
         self._transact(TxnOp.PROGRAM, program)
-        read = self._client.prescription()
-        same = read.pending_wall_s == program.at_wall_s
-        if not same or (not program.at_wall_s and read.therapy != program.therapy):
+        if not read_back.equal(self._client, program):
             raise RunError("the therapy read back differs from the one programmed")
 
     def _program_step(self, step: steps.Program) -> None:
