@@ -48,6 +48,7 @@ class Bench:
     def __init__(self, profile: str, fill_pl: int, seed: int) -> None:
         self.pump = build_pump(Profile.load(profile), PlantSetup(fill_pl), seed, START_WALL_S)
         self.world, self.board, self.config = self.pump.world, self.pump.board, self.pump.config
+        self.pump.books.watch()
         self.board.power_on()
         self.drain()
 
@@ -76,8 +77,9 @@ class Bench:
         return self.board.motor.position() * self.config.stroke_pl // STROKE
 
     def conserve(self) -> None:
-        """Filled = delivered + removed + left, in volume and in mass."""
-        must(not (found := self.board.plant.ledger_violations()), f"conservation: {found}")
+        """Fluid after every event, and doses: nothing is lost or made."""
+        self.pump.books.check()
+        must(not (found := self.pump.books.violations), f"conservation: {found}")
 
 
 class Line:

@@ -104,6 +104,7 @@ class Nurse:
         self.channel = 0
         self._txn = 0
         self._nonce = 0
+        self.pump.books.watch()
         self.board.power_on()
         self.run(0)
 
@@ -111,6 +112,7 @@ class Nurse:
 
     def run(self, duration_us: int) -> None:
         self.world.run_until(self.world.now_us + duration_us)
+        assert self.pump.books.violations == []
 
     @property
     def truth_delivered_nl(self) -> int:
