@@ -327,5 +327,8 @@ class Firmware:
         if operation.kind == "READ" or code is ErrorCode.SESSION_GONE:
             return
         self._report.last_refusal = code
-        bolus = operation.name == "PREPARE" and body[8:9] == bytes([TxnOp.BOLUS])
+        if operation.name == "PREPARE":
+            bolus = body[8:9] == bytes([TxnOp.BOLUS])
+        else:
+            bolus = self._transactions.is_bolus(int.from_bytes(body[:8], "little"))
         self._log.append(Code.BOLUS_REFUSED if bolus else Code.REFUSED, code, operation.opcode)

@@ -21,7 +21,6 @@ from firmware.regimen import Regimen
 from firmware.stall import StallDetector
 from hal.board import Board
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
-from protocol.errors import ErrorCode
 
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
@@ -263,6 +262,12 @@ class Infusion(Regimen):
         empty = not self.reservoir.computed_pl(self._journal.durable.accounted)
         if empty and self.modes.mode in PUMPING:
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
+        elif self.dosing.edge_us != NEVER_US and self.dosing.left_strokes(now_us):
+            # The reserve is the basal's: no bolus is given from it.
+            self.dosing.cut(Code.LOW_RESERVOIR)
+            self._enter_basal(now_us)
+            self.delivery.change(self.basal_flow(), now_us)
+            self._settle_when_idle(now_us)
 
     def _halt(self, now_us: int) -> None:
         self.delivery.change(ZERO, now_us)
@@ -298,13 +303,11 @@ class Infusion(Regimen):
         at_us = self.periodic.take(now_us)
         if self.modes.mode not in PUMPING or self.prescribed is None:
             return
+        computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+        busy = self.dosing.running or self.bridge_runs
+        able = busy or (self.modes.mode in _BOLUS_FROM and self._alarms.blocking() is None)
         try:
-            if self.dosing.running or self.bridge_runs:
-                raise Refused(ErrorCode.BUSY_DELIVERING)
-            if self.modes.mode not in _BOLUS_FROM or self._alarms.blocking() is not None:
-                raise Refused(ErrorCode.STATE)
-            computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
-            plan = self.periodic.plan(self.prescribed.therapy, computed_pl, at_us)
+            plan = self.periodic.plan(self.prescribed.therapy, computed_pl, at_us, able, busy)
         except Refused as refused:
             self._log.append(Code.BOLUS_REFUSED, refused.code)
             return

@@ -7,12 +7,13 @@ begun is known from the log, by the wall clock, so that none is given twice.
 
 from firmware.alarms import NEVER_US
 from firmware.bolus import bolus_flow
-from firmware.checks import BolusPlan, check_reserve
+from firmware.checks import BolusPlan, Refused, check_reserve
 from firmware.device import DeviceConfig
 from firmware.doses import DoseHistory
 from firmware.grants import check_window
 from firmware.program import periodic_dose
 from firmware.schedule import Schedule
+from protocol.errors import ErrorCode
 from protocol.messages import Therapy
 
 
@@ -56,8 +57,17 @@ class PeriodicBoluses:
         """Aim at nothing any more."""
         self.due_us = NEVER_US
 
-    def plan(self, therapy: Therapy, computed_pl: int, at_us: int) -> BolusPlan:
-        """Return the bolus that is due. Raises Refused where window or reserve forbid it."""
+    def plan(
+        self, therapy: Therapy, computed_pl: int, at_us: int, able: bool, busy: bool
+    ) -> BolusPlan:
+        """Return the bolus that is due. Raises Refused with what forbids it.
+
+        `able`: mode and alarms allow a bolus; `busy`: another dose runs.
+        """
+        if not able:
+            raise Refused(ErrorCode.STATE)
+        if busy:
+            raise Refused(ErrorCode.BUSY_DELIVERING)
         stroke_pl = self._config.stroke_pl
         strokes, over_us = periodic_dose(therapy, self._config)
         plan = BolusPlan(strokes, bolus_flow(strokes, stroke_pl, over_us), over_us)

@@ -5,11 +5,22 @@ Each check raises `Refused` with the first refusal that applies and changes noth
 
 from typing import Final
 
-from firmware.checks import Refused
+from firmware.checks import Refused, check_bolus, plan_bolus
+from firmware.daily import largest_pl
 from firmware.device import DeviceConfig
-from firmware.flow import DAY_US, HOUR_US, Flow, exceeds, flow, from_rate, per_hour, volume_pl
-from firmware.program import DAY_S, flex_edges, mean_flow, periodic_dose
-from protocol.codes import ProgramKind
+from firmware.flow import (
+    DAY_US,
+    HOUR_US,
+    ZERO,
+    Flow,
+    exceeds,
+    flow,
+    from_rate,
+    per_hour,
+    volume_pl,
+)
+from firmware.program import DAY_S, WEEK_US, flex_edges, mean_flow, periodic_dose, program_of
+from protocol.codes import BolusBasal, ProgramKind
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import (
     AT_ONCE,
@@ -48,6 +59,8 @@ def check_program(parameters: ProgramParameters, config: DeviceConfig) -> Flow:
         background = from_rate(therapy.rate, therapy.drugs)
         _check_flow(background, config.minimum_rate_pl_h, config)
         _check_periodic(therapy, config)
+    _check_patient(therapy, config)
+    _check_window(therapy, config)
     if therapy.low_reservoir_nl >= config.capacity_nl:
         raise _limit(LimitId.LOW_RESERVOIR_NL, therapy.low_reservoir_nl, config.capacity_nl)
     if parameters.fill_nl != FILL_NOT_TOLD:
@@ -141,6 +154,29 @@ def _check_periodic(therapy: Therapy, config: DeviceConfig) -> None:
     _check_flow(flow(strokes * config.stroke_pl, over_us), 0, config)
     if periodic.every_s * _SECOND_US < over_us:
         raise _limit(LimitId.PERIODIC_S, periodic.every_s, -(-over_us // _SECOND_US))
+
+
+def _check_patient(therapy: Therapy, config: DeviceConfig) -> None:
+    """What is granted the patient can be given, also while the basal is at its highest."""
+    patient = therapy.patient
+    if not patient.amount:
+        return
+    paused = therapy.bolus_basal is BolusBasal.PAUSE
+    basal = ZERO if paused else program_of(therapy, config).highest(0, WEEK_US)
+    over_us = patient.over_s * _SECOND_US
+    plan = plan_bolus(patient.basis, patient.amount, over_us, therapy, basal, config)
+    full_pl = config.capacity_nl * 1000
+    check_bolus(plan, (patient.basis, patient.amount), therapy, basal, full_pl, config)
+
+
+def _check_window(therapy: Therapy, config: DeviceConfig) -> None:
+    """The basal alone must not pass the window: then no refusal of boluses could hold it."""
+    if bool(therapy.window_nl) != bool(therapy.window_s):
+        raise Refused(ErrorCode.MALFORMED)
+    most_pl = largest_pl(program_of(therapy, config), therapy.window_s * _SECOND_US)
+    if therapy.window_nl and most_pl > therapy.window_nl * 1000:
+        value_nl = -(-most_pl.numerator // (most_pl.denominator * 1000))
+        raise _limit(LimitId.WINDOW_NL, value_nl, therapy.window_nl)
 
 
 def _check_flow(flow_: Flow, least_pl_h: int, config: DeviceConfig) -> None:

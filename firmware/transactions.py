@@ -192,6 +192,13 @@ class Transactions:
             self._prepared = None
         return self.result(request.txn)
 
+    def is_bolus(self, txn: int) -> bool:
+        """Return True when a transaction of this number is known, and is a bolus."""
+        prepared, known = self._prepared, self._journal.txns.get(txn)
+        if known is not None:
+            return known.op is TxnOp.BOLUS
+        return prepared is not None and prepared.txn == txn and prepared.op is TxnOp.BOLUS
+
     def result(self, txn: int) -> TxnResult:
         """Return the present state of a transaction."""
         generation = self._journal.durable.generation
