@@ -13,7 +13,7 @@ from firmware.bolus import REPEAT_GUARD_US, Bolus
 from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
-from firmware.flow import ZERO
+from firmware.flow import ZERO, exceeds
 from firmware.grants import check_lockout, check_window, granted
 from firmware.infusion import Infusion
 from firmware.limits import Passed, bolus_limits
@@ -138,8 +138,13 @@ class BolusActs:
         if parameters.kind is BolusKind.PATIENT:
             check_lockout(infusion.doses, now_us)
         asked = granted(parameters, therapy)
-        basal = ZERO if therapy.bolus_basal is BolusBasal.PAUSE else infusion.basal_flow()
+        paused = therapy.bolus_basal is BolusBasal.PAUSE
+        basal = ZERO if paused else infusion.basal_flow()
         bolus = plan_bolus(asked.basis, asked.amount, asked.duration_us, therapy, basal, config)
+        # The basal may rise while it runs; beside the higher one it may last longer still.
+        while not paused and exceeds(most := infusion.most(now_us, bolus.duration_us), basal):
+            basal = most
+            bolus = plan_bolus(asked.basis, asked.amount, asked.duration_us, therapy, basal, config)
         check_window(
             therapy, program_of(therapy, config), infusion.doses, bolus, config.stroke_pl, now_us,
             suspends,

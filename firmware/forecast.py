@@ -3,7 +3,8 @@
 From now on flow, one after another: the bolus that runs, the bridge that is owed, the program until
 a scheduled change takes over, and that change. The last two with every patient bolus that they
 allot on top, spread evenly (a bolus that pauses the basal is counted in full: the date is then
-early, never late). A low-battery fall-back stays until a clinician acts.
+early, never late; so it is when the last periodic bolus would be taken from the reserve, and is
+refused). A low-battery fall-back stays until a clinician acts.
 
 Exact to the microsecond of the wall clock as far as it is known; years cost what a week costs.
 """

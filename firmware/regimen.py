@@ -10,11 +10,12 @@ from firmware.device import DeviceConfig
 from firmware.doses import DoseHistory
 from firmware.dosing import Dosing
 from firmware.event_log import EventLog
-from firmware.flow import Flow, per_hour, plus
+from firmware.flow import Flow, exceeds, per_hour, plus
 from firmware.journal import Journal
 from firmware.modes import PUMPING, ModeMachine
 from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
+from firmware.program import program_of
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
 from hal.board import Board
@@ -86,6 +87,23 @@ class Regimen:
         if self.basal_paused:
             return self.dosing.flow
         return plus(self.basal_flow(), self.dosing.flow)
+
+    def most(self, now_us: int, for_us: int) -> Flow:
+        """Return the highest basal of a time that begins now: steps and scheduled changes to come.
+
+        Nothing is known of a fall-back or the end of a bridge: what flows now is taken to stay.
+        """
+        here, stored = self.basal_flow(), self.prescribed
+        if stored is None or self._journal.durable.minimum_rate or self.bridging.owed:
+            return here
+        from_us = self.schedule.wall.wall_us(now_us)
+        most = self.schedule.program.highest(from_us, from_us + for_us)
+        pending_us = stored.pending_wall_s * _US_PER_S
+        if from_us < pending_us < from_us + for_us:
+            after = program_of(stored.pending, self._config)
+            then = after.highest(pending_us, from_us + for_us)
+            most = then if exceeds(then, most) else most
+        return most
 
     def load(self, stored: Stored, begin: bool = False) -> None:
         """Take a stored prescription over; `begin`: its program begins now.

@@ -6,7 +6,16 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nurse import MINUTE_US, START_WALL_S, STROKE_NL, Nurse, Refusals, therapy, volume_per_day
+from nurse import (
+    MINUTE_US,
+    START_WALL_S,
+    STROKE_NL,
+    Nurse,
+    Refusals,
+    bolus,
+    therapy,
+    volume_per_day,
+)
 from week import CASE_5, EVERY_DAY, SECOND_US, WEEKEND, WORKING_DAYS, flex, owed_nl
 
 from firmware.flow import DAY_US, HOUR_US
@@ -180,6 +189,39 @@ def test_a_bolus_over_an_edge_gives_its_volume_and_the_basal_its_own() -> None:
     expected_nl = 20_000 + owed_nl(CASE_5, START_US, START_US + nurse.world.now_us)
     assert nurse.status.mode is Mode.BASAL
     assert abs(nurse.truth_delivered_nl - expected_nl) <= STROKE_NL
+
+
+HIGH = flex((EVERY_DAY, 0, 100), (EVERY_DAY, 601, 1990))
+"""From one minute after ten on only 5 µL/h are left to a bolus."""
+
+
+def test_a_bolus_over_a_rising_edge_leaves_the_basal_its_flow() -> None:
+    nurse = programmed(HIGH)
+    nurse.run(HOUR_US)
+    before_nl = nurse.truth_delivered_nl
+    preview = nurse.prepare(TxnOp.BOLUS, bolus(20_000))
+    assert preview.duration_us == 4 * HOUR_US  # beside 995 µL/h
+    nurse.commit(preview)
+    nurse.run(5 * HOUR_US)
+    owed = owed_nl(HIGH, START_US + HOUR_US, START_US + 6 * HOUR_US)
+    assert abs(nurse.truth_delivered_nl - before_nl - 20_000 - owed) <= STROKE_NL
+
+
+def test_a_bolus_too_fast_for_the_step_to_come_is_refused() -> None:
+    nurse = programmed(HIGH)
+    with pytest.raises(Refusals) as refused:
+        nurse.bolus(20_000, 2 * HOUR_US)
+    assert refused.value.refusal.id == LimitId.FLOW_MAX_PL_H
+    nurse.bolus(20_000, HOUR_US)
+
+
+def test_a_bolus_makes_room_for_a_scheduled_change() -> None:
+    nurse = programmed(therapy())
+    after = therapy(volume_per_day(23_880_000))
+    parameters = ProgramParameters(after, FILL_NOT_TOLD, START_WALL_S + 60)
+    nurse.do(TxnOp.PROGRAM, parameters)
+    assert nurse.prepare(TxnOp.BOLUS, bolus(20_000)).duration_us == 4 * HOUR_US
+    assert nurse.prepare(TxnOp.BOLUS, bolus(10_000)).duration_us < MINUTE_US
 
 
 def test_the_low_battery_fall_back_heeds_no_edge() -> None:
