@@ -129,6 +129,10 @@ class Books:
                 self._violated(f"{name}: {account.delivered} delivered, it was more")
             self._tip[name] = account.delivered
 
+    def violated(self) -> int:
+        """Return how often something did not hold, up to now."""
+        return self.count or len(unbalanced(self._plant.ledger()))
+
     def take(self, record: LogRecord) -> None:
         """Take a record of the controller's log."""
         for found in self.doses.take(record):

@@ -14,6 +14,7 @@ from firmware.bolus import Bolus
 from firmware.checks import BolusPlan, Refused
 from firmware.daily import largest_pl
 from firmware.doses import DoseHistory, Span
+from firmware.path_checks import check_form
 from firmware.program import Program
 from protocol.codes import BolusKind
 from protocol.errors import ErrorCode, LimitId
@@ -31,6 +32,7 @@ def granted(parameters: BolusParameters, therapy: Therapy) -> BolusParameters:
     if parameters.kind in (BolusKind.NONE, BolusKind.PERIODIC):
         raise Refused(ErrorCode.MALFORMED)
     if parameters.kind is not BolusKind.PATIENT:
+        check_form(parameters)
         return parameters
     if parameters.amount or parameters.duration_us:
         raise Refused(ErrorCode.MALFORMED)

@@ -35,12 +35,19 @@ class BridgePlan(NamedTuple):
     duration_us: int
 
 
+def check_form(parameters: BolusParameters) -> None:
+    """Refuse a prime that says its own volume, and a prime or bridge that says its own time."""
+    prime = parameters.kind in PRIMES
+    if (prime and parameters.amount) or (
+        (prime or parameters.kind is BolusKind.BRIDGE) and parameters.duration_us
+    ):
+        raise Refused(ErrorCode.MALFORMED)
+
+
 def check_prime(
     parameters: BolusParameters, therapy: Therapy, computed_pl: int, config: DeviceConfig
 ) -> BolusPlan:
     """Check a prime; return it in whole strokes, no more than the path."""
-    if parameters.amount or parameters.duration_us:
-        raise Refused(ErrorCode.MALFORMED)
     path = prime_pl(parameters.kind, therapy, config)
     strokes = path // config.stroke_pl
     if not strokes:
@@ -62,8 +69,6 @@ def check_bridge(
     config: DeviceConfig,
 ) -> BridgePlan:
     """Check a bridge against path, flow and reserve. A change of concentration is remembered."""
-    if parameters.duration_us:
-        raise Refused(ErrorCode.MALFORMED)
     path = path_pl(stored.therapy, config)
     left_pl = undelivered_pl(path, stored.change, accounted, config.stroke_pl)
     if not left_pl:

@@ -288,8 +288,11 @@ def test_a_bridge_comes_too_late_when_the_path_holds_nothing_of_the_old_solution
 def test_a_bridge_that_says_its_own_time_is_malformed() -> None:
     nurse = running(WEAK)
     change(nurse)
+    nurse.stop()
     with pytest.raises(Refusals, match="MALFORMED"):
         dose(nurse, BolusKind.BRIDGE, 0, 1)
+    with pytest.raises(Refusals, match="STATE"):
+        dose(nurse, BolusKind.BRIDGE)
 
 
 def test_an_old_program_that_gave_nothing_needs_a_bridging_dose() -> None:

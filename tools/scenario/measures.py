@@ -172,9 +172,10 @@ MEASURES: Final[dict[str, Measure]] = dict(
         ),
         _number("programmer.bridge_s", lambda v: v.visits.bridge_s, "how long it was to last"),
         _number(
-            "ledger.violations", lambda v: Fraction(len(v.board.plant.ledger_violations())),
-            "accounts of volume and mass in the emulator's physics that do not balance; not 0: a "
-            "bug in itpump",
+            "ledger.violations", lambda v: Fraction(v.books.violated()),
+            "how often, after any event, volume or mass did not balance (filled = delivered + in "
+            "path + left + lost), or a bolus (programmed = delivered + undelivered + refused); not "
+            "0: a bug in itpump",
         ),
     )
 )  # fmt: skip

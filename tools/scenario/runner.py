@@ -79,6 +79,7 @@ class Run:
             recorder,
             scenario.implanted_wall_s,
         )
+        self.pump.books.watch()
         self._hands = Hands(self.pump, scenario.plant.drugs)
 
     def view(self) -> View:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final, TextIO
 
 from emulator.board import EmulatedBoard
+from emulator.ledger import Books
 from emulator.trace import Trace
 from protocol.messages import DeviceInfo, Status, Therapy
 from tools.emulated import EmulatedPump
@@ -69,6 +70,11 @@ class View:
     def board(self) -> EmulatedBoard:
         """The physical truth."""
         return self._pump.board
+
+    @property
+    def books(self) -> Books:
+        """Its ledgers, kept since t = 0."""
+        return self._pump.books
 
     @cached_property
     def status(self) -> Status:
