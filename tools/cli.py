@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "hil": Command("tools.hil.command", "test whether a board conforms to the HAL"),
     "simulate": Command("tools.scenario.command", "run a scenario in virtual time"),
     "programmer": Command("tools.programmer.command", "talk to a pump as its clinician"),
+    "patient": Command("tools.patient.command", "the patient controller"),
     "bench": Command("tools.bench", "control a running emulator over its bench socket"),
     "perf": Command("tools.perf.command", "measure speed against its references"),
     "docs": Command("tools.docs.command", "write the pages that are made from tables"),

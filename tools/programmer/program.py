@@ -67,7 +67,9 @@ def _one(
 
     def show(preview: Preview) -> str:
         shown = codec.decode(ProgramParameters, preview.parameters)
-        rows = review.lines(current, status.computed_nl, shown, preview, device)
+        rows = review.lines(
+            current, status.computed_nl, shown, preview, device, status.pending_wall_s
+        )
         return f"{device.serial} ({device.model})\n{review.table(rows)}"
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"

@@ -60,16 +60,22 @@ def lines(
     pending: ProgramParameters,
     preview: Preview,
     device: DeviceInfo,
+    scheduled_wall_s: int = 0,
 ) -> list[Line]:
-    """Return every setting; `current` is None while the pump has no prescription."""
+    """Return every setting.
+
+    `current` is None while the pump has no prescription; `scheduled_wall_s` is when a change that
+    was scheduled before would take over, 0: there is none. Any program voids it.
+    """
     strokes = doses.strokes_per_day(current, device) if current else 0
     before = View(current, strokes, computed_nl)
     after = View(pending.therapy, preview.strokes, preview.computed_nl)
     left, right = _settings(before, device), _settings(after, device)
     names = list(dict.fromkeys((*right, *left)))
     rows = [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
-    if pending.at_wall_s:
-        rows.insert(0, Line("takes over", ABSENT, text.date_text(pending.at_wall_s)))
+    if scheduled_wall_s or pending.at_wall_s:
+        dates = [text.date_text(at_s) for at_s in (scheduled_wall_s, pending.at_wall_s)]
+        rows.insert(0, Line("scheduled change", *dates))
     if pending.fill_nl != FILL_NOT_TOLD:
         rows.append(Line("reservoir filled to", ABSENT, text.millilitres(pending.fill_nl)))
     return rows
