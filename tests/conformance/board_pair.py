@@ -61,7 +61,7 @@ def therapy(strokes_s: int, basal: BolusBasal = BolusBasal.PAUSE) -> ProgramPara
     rate = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, strokes_s * 3600 * STROKE_NL * 1000)
     return ProgramParameters(
         Therapy(
-            (Drug("baclofen", 2_000_000_000),), ProgramKind.SIMPLE_CONTINUOUS, rate, 0, 0, 0, 0,
+            (Drug("test drug", 2_000_000_000),), ProgramKind.SIMPLE_CONTINUOUS, rate, 0, 0, 0, 0,
             basal, EmergencyAction.STOP, 0,
         ),
         FILL_NL,
