@@ -131,6 +131,10 @@ class TherapyTable:
         if wall_s is not None and at_wall_s > wall_s + AHEAD_MAX_S:
             raise table.error("at: more than 366 days ahead", "at")
         parameters = self.scheduled.therapy.parameters(current, device)
+        if parameters.therapy.drugs != current.drugs:
+            raise self.scheduled.therapy.table.error(
+                "drugs: what is in the reservoir does not change by itself", "drugs"
+            )
         return dataclasses.replace(parameters, at_wall_s=at_wall_s)
 
     def _check_keys(self, mode: ProgramKind) -> None:
@@ -205,9 +209,9 @@ def check_device(written: TherapyTable, parameters: ProgramParameters, device: D
         if volume_nl > device.capacity_nl:
             asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
             raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
-    for name, flow in _flows(therapy, device):
-        if not (device.flow_min_pl_h <= flow <= device.flow_max_pl_h):
-            low, high = show.rate_day(device.flow_min_pl_h), show.rate_day(device.flow_max_pl_h)
+    for name, flow, low_pl_h in _flows(therapy, device):
+        if not low_pl_h <= flow <= device.flow_max_pl_h:
+            low, high = show.rate_day(low_pl_h), show.rate_day(device.flow_max_pl_h)
             raise table.error(
                 f"{written.rate_key}: {name}{show.rate_day(flow)}: "
                 f"{device.model} gives {low} to {high}",
@@ -215,13 +219,16 @@ def check_device(written: TherapyTable, parameters: ProgramParameters, device: D
             )
 
 
-def _flows(therapy: Therapy, device: DeviceInfo) -> list[tuple[str, Fraction]]:
-    """Return (name, flow in pL/h) of each rate that must be within the pump's range."""
-    if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-        return [("", doses.flow_pl_h(therapy, therapy.rate))]
+def _flows(therapy: Therapy, device: DeviceInfo) -> list[tuple[str, Fraction, int]]:
+    """Return (name, flow, lowest; pL/h) of each rate that must be within the pump's range."""
+    lowest = device.flow_min_pl_h
     if therapy.program is ProgramKind.FLEX:
         return [
-            (f"from {therapy_parts.clock(step.from_min)} ", doses.step_pl_h(therapy, step))
+            (f"from {therapy_parts.clock(step.from_min)} ", doses.step_pl_h(therapy, step), lowest)
             for step in therapy.steps
         ]
+    if therapy.program is ProgramKind.PERIODIC:  # a background may be as low as the pump can go
+        return [("", doses.flow_pl_h(therapy, therapy.rate), device.minimum_rate_pl_h)]
+    if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
+        return [("", doses.flow_pl_h(therapy, therapy.rate), lowest)]
     return []

@@ -6,6 +6,9 @@ from fractions import Fraction
 import pytest
 from test_therapy_file import DEVICE, DRUGS, NO_RATE, THERAPY, asked, error_of
 
+from emulator.profile import Profile
+from firmware.program import mean_flow
+from firmware.program_checks import strokes_per_day
 from protocol.codes import LockoutFrom, ProgramKind, RateBasis, RatePer
 from protocol.messages import (
     AT_ONCE,
@@ -243,6 +246,25 @@ def test_a_new_mode_keeps_nothing_of_the_old_one() -> None:
     )
 
 
+def test_its_background_may_be_as_low_as_the_pump_can_go() -> None:
+    asked(PERIODIC, None, DEVICE)
+    assert error_of(PERIODIC.replace("0.006", "0.005"), None, DEVICE) == (
+        "t.toml:4: background: 0.005 mL/day: rotor-40 gives 0.006 mL/day to 24 mL/day"
+    )
+
+
+@pytest.mark.parametrize("over", ['over = "5 min"', 'over = "30 min"', ""])
+@pytest.mark.parametrize("bolus", ["20 ug", "20.3 ug", "7.77 uL"])
+@pytest.mark.parametrize("every", ["2 h", "7 h", "100 min"])
+def test_the_pump_reckons_the_same_strokes_a_day(over: str, bolus: str, every: str) -> None:
+    text = PERIODIC.replace('over = "5 min"', over).replace("20 ug", bolus).replace("2 h", every)
+    therapy = asked(text).therapy
+    config = Profile.load("rotor-40").device
+    assert doses.strokes_per_day(therapy, DEVICE) == strokes_per_day(
+        mean_flow(therapy, config), config
+    )
+
+
 # --- boluses and window -------------------------------------------------------------------------
 
 
@@ -327,6 +349,10 @@ def test_with_a_therapy_it_follows_that_one() -> None:
         (
             ('"330 ug"', '"1 ug", reservoir_fill = "40 mL"'),
             "reservoir_fill: a fill cannot be told in advance",
+        ),
+        (
+            ('"330 ug"', '"330 ug", drugs = [{ name = "baclofen", concentration = "1 mg/mL" }]'),
+            "drugs: what is in the reservoir does not change by itself",
         ),
         (
             ('"330 ug"', '"1 ug", scheduled_change = { }'),

@@ -43,7 +43,7 @@ def basal_pl_h(therapy: Therapy, device: DeviceInfo) -> Fraction:
     if therapy.program is ProgramKind.FLEX:
         return _flex_pl_h(therapy)
     if therapy.program is ProgramKind.PERIODIC:
-        return _periodic_pl_h(therapy)
+        return _periodic_pl_h(therapy, device, whole_strokes=False)
     return Fraction(device.minimum_rate_pl_h * (therapy.program is ProgramKind.MINIMUM_RATE))
 
 
@@ -65,8 +65,10 @@ def step_at(therapy: Therapy, wall_s: int) -> FlexStep:
 
 def strokes_per_day(therapy: Therapy, device: DeviceInfo) -> int:
     """Return the nearest whole number of strokes per 24 h, halves up: what can be achieved."""
-    strokes = basal_pl_h(therapy, device) * 24 / device.stroke_pl
-    return int(strokes + Fraction(1, 2))
+    flow_pl_h = basal_pl_h(therapy, device)
+    if therapy.program is ProgramKind.PERIODIC:  # each of its boluses is rounded down to them
+        flow_pl_h = _periodic_pl_h(therapy, device, whole_strokes=True)
+    return int(flow_pl_h * 24 / device.stroke_pl + Fraction(1, 2))
 
 
 def mass_pg(volume_pl: Fraction | int, concentration_pg_ml: int) -> Fraction:
@@ -108,11 +110,14 @@ def _flex_pl_h(therapy: Therapy) -> Fraction:
     return total / WEEK_MIN
 
 
-def _periodic_pl_h(therapy: Therapy) -> Fraction:
+def _periodic_pl_h(therapy: Therapy, device: DeviceInfo, whole_strokes: bool) -> Fraction:
     """The background pauses while a bolus runs."""
     background, boluses = flow_pl_h(therapy, therapy.rate), therapy.periodic
     if not boluses.amount or not boluses.every_s:
         return background
     bolus_pl = volume_pl(therapy, boluses.basis, boluses.amount)
-    between_h = Fraction(boluses.every_s - boluses.over_s, 3600)
-    return (bolus_pl + background * between_h) * 3600 / boluses.every_s
+    if whole_strokes:
+        bolus_pl -= bolus_pl % device.stroke_pl
+    every_h = Fraction(boluses.every_s, 3600)
+    over_h = Fraction(boluses.over_s, 3600) or bolus_pl / device.flow_max_pl_h
+    return (bolus_pl + background * (every_h - over_h)) / every_h

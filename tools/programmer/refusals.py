@@ -60,7 +60,7 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
     ),
     LimitId.SCHEDULE_STEPS: _Limit(
         "the schedule has {value} steps, more than {limit}",
-        "the schedule has {value} steps, fewer than {limit}",
+        "the schedule has steps on {value} of {limit} days",
         str,
     ),
     LimitId.PERIODIC_S: _Limit(
@@ -82,8 +82,8 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
         "dose {value}/day is above the drug's limit, {limit}", text.mass
     ),
     LimitId.DATE_S: _Limit(
-        "{value} is later than {limit}, the last that can be scheduled",
-        "{value} is past; the pump's clock says {limit}",
+        "date {value} is later than the pump allows, {limit}",
+        "date {value} is not after {limit}",
         text.date_text,
     ),
     LimitId.CONCENTRATION_PG_ML: _Limit(
