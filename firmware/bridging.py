@@ -114,6 +114,12 @@ class Bridging:
         """Nothing is delivered, or nobody knows what: its end cannot be said."""
         self.end_us = NEVER_US
 
+    def note(self) -> None:
+        """Let the next record tell what was given: a program that voids it may be interrupted."""
+        known = self._journal.txns.get(self.txn)
+        if self.owed and known is not None:
+            self._journal.durable.txn = replace(known, given_strokes=self.given_strokes)
+
     def end(self, now_us: int) -> bool:
         """The time of its volume is over; False, and it goes on, when strokes of it are missing."""
         if self.left_pl() >= self._stroke_pl:

@@ -285,6 +285,7 @@ class Infusion(Regimen):
             self._when_idle = False
             if self.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
                 self._supply.cut()
+            self.bridging.note()
             self.save()
 
     def _end_bolus(self) -> None:
