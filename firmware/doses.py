@@ -207,9 +207,9 @@ class DoseHistory:
         """
         spans = [*self._spans, *self._running(running_pl, now_us), *planned]
         last_us = max(span.end_us for span in planned)
-        ends = {span.end_us for span in planned}
+        ends = {now_us, *(span.end_us for span in planned)}
         ends.update(span.start_us + window_us for span in spans)
-        return max(_within(spans, end - window_us, end) for end in ends if now_us < end <= last_us)
+        return max(_within(spans, end - window_us, end) for end in ends if now_us <= end <= last_us)
 
     def _running(self, given_pl: int, now_us: int) -> list[Span]:
         if not self._open or self._open[-1].kind in UNCOUNTED:
