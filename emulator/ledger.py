@@ -85,7 +85,9 @@ class DoseBook:
         else:
             self.programmed_nl += record.a
             self.delivered_nl += record.a
-            return [] if self._booting else [f"{record.a} nL given of a bolus not begun"]
+            if self._booting or not record.a:
+                return []  # its beginning was lost with the power, or it could not begin any more
+            return [f"{record.a} nL given of a bolus not begun"]
         self._open.remove(dose)
         self.delivered_nl += record.a
         self.undelivered_nl += dose.total_nl - record.a

@@ -68,6 +68,11 @@ def test_a_boot_may_close_a_bolus_whose_beginning_was_lost_with_the_power() -> N
     assert found == []
 
 
+def test_a_bolus_that_could_not_begin_any_more_ends_with_nothing_given() -> None:
+    book, found = told((EARLY, 0, Code.MOTOR_STALL))
+    assert (found, book.programmed_nl) == ([], 0)
+
+
 def test_a_leak_is_found_at_the_event_after_it() -> None:
     nurse = running()
     nurse.run(HOUR_US)
