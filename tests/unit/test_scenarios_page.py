@@ -1,6 +1,7 @@
 """The scenario page: each example can be read and does what the text says; no name is left out."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,9 @@ def test_an_example_of_the_readme_can_be_read(example: str) -> None:
 
 
 def test_the_page_has_the_examples_that_are_tried_here() -> None:
-    assert examples(_PAGE) == [page.FIRST, page.BIASED, page.MAGNET, page.PARTIAL]
+    assert examples(_PAGE) == [
+        page.FIRST, page.BIASED, page.MAGNET, page.PARTIAL, page.SCHEDULE, page.CHANGE,
+    ]  # fmt: skip
     assert examples(_README)
 
 
@@ -75,6 +78,19 @@ def test_the_partial_therapy_keeps_the_rest() -> None:
     result = runner.run(read(page.PARTIAL))
     assert result.final["pump.dose_per_day_ug.baclofen"] == 240
     assert result.final["programmer.refusals"] == ()
+
+
+def test_the_schedule_is_granted_and_changes_over() -> None:
+    result = runner.run(read(page.SCHEDULE))
+    assert result.final["programmer.refusals"] == ()
+    assert result.final["pump.program"] == "simple_continuous"
+
+
+def test_the_change_of_concentration_is_whole() -> None:
+    result = runner.run(read(page.CHANGE))
+    assert result.final["programmer.refusals"] == ()
+    assert result.final["programmer.warnings"] == ("CONCENTRATION_CHANGED",)
+    assert result.final["programmer.bridge_s"] == Fraction("183916.8")
 
 
 # --- lists --------------------------------------------------------------------------------------

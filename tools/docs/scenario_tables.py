@@ -8,9 +8,10 @@ from emulator.profile import Profile, names
 from firmware.device import DeviceConfig
 from firmware.modes import MODES
 from protocol.codes import ProgramKind, StopReason, stop_reason_name
-from tools import quantity, therapy_file
+from tools import quantity, therapy_file, therapy_parts
 from tools.docs.markdown import paragraphs, table
 from tools.programmer import format as show
+from tools.programmer.warnings import Warn
 from tools.pump_measures import Kind
 from tools.scenario import actions, expect, model
 from tools.scenario.expect import COMPARATORS
@@ -80,6 +81,16 @@ def plant_keys() -> str:
 def therapy_keys() -> str:
     """Return the keys of `[therapy]`."""
     return _keys({name: key.doc for name, key in therapy_file.KEYS.items()})
+
+
+def patient_keys() -> str:
+    """Return the keys of `patient_bolus`."""
+    return _keys(therapy_parts.PATIENT_KEYS)
+
+
+def warnings() -> str:
+    """Return the warnings."""
+    return table(("code", "when"), [(f"`{warning.name}`", warning.value) for warning in Warn])
 
 
 def expect_keys() -> str:

@@ -71,6 +71,48 @@ that = "event.first.STALL"
 min = 43200
 max = 45000
 """
+CHANGE: Final = """\
+[[step]]
+at = "12h"
+do = "refill"
+injected = "40 mL"
+drugs = [{ name = "baclofen", concentration = "1000 ug/mL" }]
+
+[[step]]
+at = "12h"
+do = "program"
+[step.therapy]
+drugs = [{ name = "baclofen", concentration = "1000 ug/mL" }]
+dose_per_day = "300 ug"
+catheter = { length = "81.5 cm", volume = "0.0022 mL/cm" }
+
+[[step]]
+at = "12h"
+do = "bolus"
+kind = "bridge"
+"""
+SCHEDULE: Final = """\
+profile = "rotor-40"
+start = 2027-01-04T09:00:00
+duration = "2w"
+
+[therapy]
+drugs = [{ name = "baclofen", concentration = "2000 ug/mL" }]
+mode = "flex"
+days = [
+    { on = "mon-fri", steps = [
+        { from = "06:00", rate = "10 ug/h" },
+        { from = "22:00", rate = "5 ug/h" },
+    ] },
+    { on = "sat,sun", steps = [{ from = "08:00", rate = "8 ug/h" }] },
+]
+patient_bolus = { dose = "20 ug", over = "5 min", lockout = "2 h", max_per_24h = 4 }
+window_limit = { volume = "200 uL", window = "24 h" }
+
+[therapy.scheduled_change]
+at = 2027-01-11T08:00:00
+therapy = { mode = "simple_continuous", dose_per_day = "250 ug" }
+"""
 PARTIAL: Final = """\
 [[step]]
 at = "8h"
@@ -122,7 +164,7 @@ what the pump says.** Judge a therapy by the truth; judge the pump by the differ
 Or let something happen to it. The rotor is held by a field, as in an MRI scanner:
 """,
         code(MAGNET, "toml"),
-        "`examples/` has ten more, each with its reason at the top.",
+        "`examples/` has more, each with its reason at the top.",
     )
 
 
@@ -217,6 +259,32 @@ commit, it may have been done. Expect `programmer.refusals` to equal `[]` where 
 """,
         code(PARTIAL, "toml"),
         """
+**The whole therapy.** Schedules go by the pump's wall clock, intervals and lockouts do not:
+""",
+        code(SCHEDULE, "toml"),
+        """
+A step of a schedule holds until the next one, over midnight and over the week. A scheduled change
+is programmed after the rest of the table; a table that holds nothing else leaves what runs alone.
+`patient_bolus = { }` and `window_limit = { }` take a permission or a limit away again.
+
+**Another concentration** is three steps at one instant: the refill, the program, the bridge.
+""",
+        code(CHANGE, "toml"),
+        """
+The bridge goes on at the old rate until the path is free of the old solution. Left out, it is a
+warning.
+
+**Warnings** refuse nothing; `programmer.warnings` lists their codes, oldest first:
+""",
+        tables.warnings(),
+        """
+**A refill** takes out all there is and puts `injected` in, no more than the reservoir holds. What
+was aspirated (`actual_residual`, else the truth) is judged against what the pump expects:
+(fill - actual) / (fill - expected) - 1, within the profile's accuracy or not.
+
+**Soft limits** of a drug ([drugs.md](drugs.md)) refuse a program or bolus with LIMIT_SOFT, unless
+the step says `override = true`. What the run starts from is taken as meant.
+
 **`truth.*` and `pump.*`.** A `pump.*` measure is what a status reply would say at that instant;
 looking takes no time and is not logged, and no noise on the link is in the way. `interrogate` is
 the read that a clinician does. While the pump has no power its measures are absent.
@@ -246,10 +314,13 @@ def _keys() -> str:
         tables.plant_keys(),
         "### `[therapy]`",
         """
-`drugs` and `mode` must be there. `simple_continuous` needs `dose_per_day` or `rate`; the others
-take neither. The catheter is also the physical one.
+`drugs` and `mode` must be there, and what the mode needs: `simple_continuous` `dose_per_day` or
+`rate`, `flex` `steps` or `days`, `periodic` `background`, `bolus` and `every`. The catheter is also
+the physical one.
 """,
         tables.therapy_keys(),
+        "Keys of `patient_bolus`, of which `dose` and one of the two limits must be there:",
+        tables.patient_keys(),
         "### `[[step]]`",
         "Each has `at` and `do`, and the keys of its action.",
         tables.action_rows(),

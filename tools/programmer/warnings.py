@@ -19,18 +19,18 @@ DAY_S: Final = 86_400
 
 
 class Warn(enum.Enum):
-    """The codes; new ones are added, none renamed."""
+    """The codes, and when each comes; new ones are added, none renamed."""
 
-    BRIDGE_OMITTED = enum.auto()
-    CONCENTRATION_CHANGED = enum.auto()
-    DOSE_CHANGE = enum.auto()
-    IMPLAUSIBLE_FLOW = enum.auto()
-    DISCREPANCY_OVER = enum.auto()
-    DISCREPANCY_UNDER = enum.auto()
-    RESIDUAL_IMPLAUSIBLE = enum.auto()
-    STABILITY_PASSED = enum.auto()
-    OPEN_TRANSACTION = enum.auto()
-    CLOCK_CHANGES_DOSE = enum.auto()
+    BRIDGE_OMITTED = "another solution was programmed and no bridge followed at once"
+    CONCENTRATION_CHANGED = "a program names other drugs or concentrations than the one before"
+    DOSE_CHANGE = "a program changes a dose by more than is usual in one step"
+    IMPLAUSIBLE_FLOW = "a concentration was edited and the flow would jump; it is refused too"
+    DISCREPANCY_OVER = "a residual says that the pump gave more than its accuracy allows"
+    DISCREPANCY_UNDER = "a residual says that it gave less"
+    RESIDUAL_IMPLAUSIBLE = "a residual is more than was filled"
+    STABILITY_PASSED = "the drugs in the reservoir are older than they are good for"
+    OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
+    CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
 
 
 class Caution(NamedTuple):
