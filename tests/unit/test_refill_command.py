@@ -117,3 +117,10 @@ def test_a_question_left_without_an_answer_changes_nothing(due: Desk) -> None:
     assert due.run("refill", typed="3mL\n20mL\ny\n") == 1
     assert "nothing was changed" in due.out
     assert due.line.pump.firmware.status().computed_nl == 4_200_000
+
+
+def test_a_dose_that_runs_is_told_before_anything_is_typed(due: Desk) -> None:
+    assert due.run("bolus", "20 uL", "--over", "30min", "--yes") == 0
+    assert due.run("refill", "20mL", "--residual", "4mL", "--yes") == 3
+    assert due.out.startswith("a dose is being given: the pump takes no refill before its end\n")
+    assert "BUSY_DELIVERING" in due.err

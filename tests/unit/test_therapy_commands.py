@@ -70,6 +70,32 @@ def test_a_scheduled_change_takes_over_and_a_later_program_shows_that_it_is_void
     assert abs(desk.line.delivered_ul - Fraction(23 * 300 + 340, 12)) <= 1
 
 
+def test_boluses_lockout_and_window_are_shown_before_they_are_granted(desk: Desk) -> None:
+    periodic = desk.file(
+        FLEX.split("mode")[0] + 'mode = "periodic"\nbackground = "0.006 mL/day"\nbolus = "20 ug"\n'
+        'over = "5 min"\nevery = "2 h"\nfirst = "10:00"\nreservoir_fill = "40 mL"\n'
+        'patient_bolus = { dose = "10 ug", over = "2 min", lockout = "3 h", max_per_24h = 3 }\n'
+        'window_limit = { volume = "300 uL", window = "24 h" }\n'
+    )
+    assert desk.run("program", periodic, typed="n\n") == 1
+    rows = [" ".join(row.split()) for row in desk.out.splitlines()]
+    for row in (
+        "* background - 6 uL/day",
+        "* periodic bolus - 20 ug over 5 min",
+        "* every - 2 h",
+        "* the first - at 10:00",
+        "* patient bolus - 10 ug over 2 min, lockout 3 h",
+        "* most in a window - 300 uL in 1 d",
+        "* dose baclofen - 251.5 ug/day",
+    ):
+        assert row in rows
+    assert max(map(len, desk.out.splitlines())) <= 100
+    assert desk.run("program", periodic, "--yes") == 0
+    assert desk.run("status") == 0
+    assert "Patient bolus 0 of 3 in the last 24 h, locked for 3 h" in desk.out
+    assert "prescribed 251.5 ug/day on the mean" in desk.out
+
+
 def test_a_date_in_the_past_is_told_before_anything_is_sent(desk: Desk) -> None:
     desk.program()
     assert desk.run("program", desk.file(CHANGE.replace("2027", "2026")), "--yes") == 2

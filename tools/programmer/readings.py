@@ -28,6 +28,8 @@ _MODES: Final = {
 }
 _STEADY: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 """Modes whose rate now is a dose per day."""
+_VARYING: Final = (ProgramKind.FLEX, ProgramKind.PERIODIC)
+"""Programs that give more at one time than at another."""
 _STOP_REASONS: Final = {
     StopReason.NO_PROGRAM: "no therapy has been programmed",
     StopReason.COMMANDED: "by command",
@@ -102,11 +104,12 @@ def _therapy(status: Status, device: DeviceInfo, therapy: Therapy | None) -> lis
     rows = [("Therapy", _word(status.program).replace("_", " "))]
     if status.pending_wall_s:
         rows.append(("", f"a scheduled change takes over {_date(status.pending_wall_s)}"))
+    mean = " on the mean" if therapy.program in _VARYING else ""
     daily_pg = doses.daily_pg(therapy, device)
     for drug in therapy.drugs:
         dose = text.mass(daily_pg[drug.name])
         concentration = text.concentration(drug.concentration_pg_ml)
-        rows.append(("Drug", f"{drug.name} {concentration}, prescribed {dose}/day"))
+        rows.append(("Drug", f"{drug.name} {concentration}, prescribed {dose}/day{mean}"))
     return rows
 
 

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from protocol.codes import TxnOp
+from protocol.codes import BolusKind, TxnOp
 from protocol.messages import DeviceInfo, Preview, RefillParameters, Status, Therapy
 from tools import quantity
 from tools.programmer import format as text
@@ -38,6 +38,8 @@ def refill(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
         cautions = warnings.of_visit(status, therapy)
+        if status.bolus is not BolusKind.NONE:
+            console.say("a dose is being given: the pump takes no refill before its end")
         console.say(_expected(status, device))
         taken_nl = aspirated
         if taken_nl is None and console.asks:
