@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from nurse import MINUTE_US, STROKE_NL, Nurse, Refusals, bolus, therapy, volume_per_day
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from nurse import DRUG, MINUTE_US, STROKE_NL, Nurse, Refusals, bolus, therapy, volume_per_day
 from path_nurse import (
     BRIDGE_US,
     CATHETER_PL,
@@ -27,12 +29,13 @@ from protocol.codes import (
     Mode,
     ProgramKind,
     RateBasis,
+    RatePer,
     StopReason,
     TxnOp,
     TxnState,
 )
 from protocol.errors import ErrorCode, LimitId
-from protocol.messages import BolusParameters, Drug, RefillParameters, TxnResult
+from protocol.messages import BolusParameters, Drug, Rate, RefillParameters, TxnResult
 
 
 def bridging() -> tuple[Nurse, TxnResult]:
@@ -341,3 +344,35 @@ def test_the_low_reservoir_date_looks_past_the_end_of_a_bridge() -> None:
     for _ in range(20):
         nurse.run(HOUR_US)
         assert abs(nurse.status.low_reservoir_wall_s - date_s) <= 300
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    old=st.integers(50_000_000, 20_000_000_000),
+    percent=st.integers(21, 490),  # beyond five times the jump in flow is refused
+    daily_pg=st.integers(50_000_000, 1_000_000_000),
+    catheter_um=st.integers(10_000, 1_200_000),
+    before_us=st.integers(0, DAY_US),
+    steps_us=st.lists(st.integers(1, 18 * HOUR_US), min_size=3, max_size=12),
+)
+def test_over_any_change_with_a_bridge_the_tip_is_steady_to_a_stroke(
+    old: int, percent: int, daily_pg: int, catheter_um: int, before_us: int, steps_us: list[int]
+) -> None:
+    """The mass that leaves the tip is the dose, whatever solutions, doses and catheters."""
+    new = old * percent // 100
+    for concentration in (old, new):
+        assume(48 <= daily_pg * 1000 // concentration <= 24_000)  # µL/day that the pump can give
+    drugs = [Drug(DRUG.name, old), Drug(DRUG.name, new)]
+    over = {"catheter_um": catheter_um, "rate": Rate(RateBasis.MASS_PG, RatePer.DAY, daily_pg)}
+    nurse = Nurse(drugs=(solute(drugs[0]),), catheter_pl=catheter_um * 220)
+    nurse.program(of(drugs[0], **over), FILL_NL)
+    nurse.run(before_us)
+    change(nurse, drugs[1], **over)
+    if old != new:
+        dose(nurse, BolusKind.BRIDGE)
+    start_us, before_pg = nurse.world.now_us, nurse.board.plant.tip_pg(DRUG.name)
+    for step_us in steps_us:
+        nurse.run(step_us)
+        owed_pg = daily_pg * (nurse.world.now_us - start_us) // DAY_US
+        tip_pg = nurse.board.plant.tip_pg(DRUG.name) - before_pg
+        assert abs(tip_pg - owed_pg) <= STROKE_NL * max(old, new) // 1_000_000 + 1
