@@ -14,8 +14,27 @@ from emulator.devices.motor import STROKE
 from emulator.ledger import KEPT, DoseBook
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
-from protocol.codes import BolusBasal, BolusKind, Code, TxnOp, TxnState
-from protocol.messages import BolusParameters, Drug, LogRecord, TxnResult
+from protocol.codes import (
+    BolusBasal,
+    BolusKind,
+    Code,
+    LockoutFrom,
+    ProgramKind,
+    RateBasis,
+    TxnOp,
+    TxnState,
+)
+from protocol.messages import (
+    AT_ONCE,
+    BolusParameters,
+    Drug,
+    FlexStep,
+    LogRecord,
+    PatientBolus,
+    Periodic,
+    SetClockParameters,
+    TxnResult,
+)
 
 
 def record(code: Code, a: int = 0, b: int = 0) -> LogRecord:
@@ -90,14 +109,21 @@ DRUGS = (WEAK, STRONG, Drug(DRUG.name, 333_333_333), Drug("other", 7_000_000))
 QUANTUM_NL = 10_000
 """What a power cut may leave uncertain."""
 RATES_NL = st.integers(100_000, 6_000_000)
+KINDS = (ProgramKind.SIMPLE_CONTINUOUS, ProgramKind.FLEX, ProgramKind.PERIODIC)
+CHANGES = st.tuples(st.sampled_from(DRUGS), RATES_NL, st.sampled_from(KINDS))
+DAY_S = 86_400
+PATIENT_BOLUS = PatientBolus(RateBasis.VOLUME_PL, 20_000_000, 300, 600, LockoutFrom.START, 0)
 EVENTS = st.one_of(
     st.tuples(st.just("run"), st.integers(1, MINUTE_US)),
     st.tuples(st.just("run"), st.integers(1, 24 * 60).map(lambda minutes: minutes * MINUTE_US)),
     st.tuples(st.just("bolus"), st.integers(250, 100_000)),
     st.tuples(st.just("prime"), st.sampled_from((BolusKind.PRIME, BolusKind.PRIME_CATHETER))),
     st.tuples(st.just("bridge"), st.sampled_from((0, 0, 10**8, 10**9))),
-    st.tuples(st.just("change"), st.tuples(st.sampled_from(DRUGS), RATES_NL)),
-    st.tuples(st.just("bridged_change"), st.tuples(st.sampled_from(DRUGS), RATES_NL)),
+    st.tuples(st.just("long_bolus"), st.integers(1_000, 100_000)),
+    st.tuples(st.just("patient"), st.just(0)),
+    st.tuples(st.just("change"), CHANGES),
+    st.tuples(st.just("bridged_change"), CHANGES),
+    st.tuples(st.just("clock"), st.integers(-DAY_S, DAY_S)),
     st.tuples(st.just("stop"), st.just(0)),
     st.tuples(st.just("resume"), st.just(0)),
     st.tuples(st.just("reset"), st.sampled_from((ResetCause.WATCHDOG, ResetCause.COMMANDED))),
@@ -107,12 +133,26 @@ EVENTS = st.one_of(
 )
 
 
+def program(kind: ProgramKind, rate_nl: int) -> dict[str, object]:
+    """What is special of a program of this kind, at about this rate a day."""
+    rate = volume_per_day(rate_nl)
+    if kind is ProgramKind.FLEX:
+        steps = tuple(FlexStep(127, 720 * n, (n + 1) * rate_nl * 1000) for n in range(2))
+        return {"program": kind, "rate": replace(rate, amount=0), "steps": steps}
+    if kind is ProgramKind.PERIODIC:
+        periodic = Periodic(RateBasis.VOLUME_PL, 10_000_000, 300, 7_200, AT_ONCE)
+        return {"program": kind, "rate": rate, "periodic": periodic}
+    return {"program": kind, "rate": rate}
+
+
 class Auditor:
     """Does one thing after the other, and keeps its own account of what it asked for."""
 
     def __init__(self, basal: BolusBasal, low_nl: int) -> None:
         self.nurse = Nurse(drugs=(solute(WEAK),), catheter_pl=CATHETER_PL, path="saline")
-        self._over = {"bolus_basal": basal, "low_reservoir_nl": low_nl}
+        self._over: dict[str, object] = {
+            "bolus_basal": basal, "low_reservoir_nl": low_nl, "patient": PATIENT_BOLUS,
+        }  # fmt: skip
         self.nurse.program(of(WEAK, **self._over), 40_000_000)
         self.asked: dict[int, int] = {}
         """Strokes of each dose that was committed."""
@@ -131,16 +171,22 @@ class Auditor:
         before_nl = nurse.truth_delivered_nl
         try:
             preview = nurse.prepare(TxnOp.BOLUS, wanted)
-            result = nurse.commit(preview)
         except Refusals:
             self.refused += 1
             assert nurse.truth_delivered_nl == before_nl
-        else:
-            assert result.total_nl == preview.strokes * STROKE_NL
-            self.asked[result.txn] = preview.strokes
+            return
+        result = nurse.commit(preview)
+        assert result.total_nl == preview.strokes * STROKE_NL
+        self.asked[result.txn] = preview.strokes
 
     def _bolus(self, volume_nl: int) -> None:
         self._ask(bolus(volume_nl, again=True))
+
+    def _long_bolus(self, volume_nl: int) -> None:
+        self._ask(bolus(volume_nl, HOUR_US, again=True))
+
+    def _patient(self, _: object) -> None:
+        self._ask(replace(bolus(0), kind=BolusKind.PATIENT))
 
     def _prime(self, kind: BolusKind) -> None:
         self._ask(replace(bolus(0), kind=kind))
@@ -148,13 +194,18 @@ class Auditor:
     def _bridge(self, amount: int) -> None:
         self._ask(replace(bolus(0), kind=BolusKind.BRIDGE, amount=amount * 1000))
 
-    def _change(self, wanted: tuple[Drug, int]) -> None:
-        drug, rate_nl = wanted
-        self._try(lambda: change(self.nurse, drug, rate=volume_per_day(rate_nl), **self._over))
+    def _change(self, wanted: tuple[Drug, int, ProgramKind]) -> None:
+        drug, rate_nl, kind = wanted
+        over = self._over | program(kind, rate_nl)
+        self._try(lambda: change(self.nurse, drug, **over))
 
-    def _bridged_change(self, wanted: tuple[Drug, int]) -> None:
+    def _bridged_change(self, wanted: tuple[Drug, int, ProgramKind]) -> None:
         self._change(wanted)
         self._bridge(0)
+
+    def _clock(self, by_s: int) -> None:
+        wall_s = self.nurse.status.wall_s + by_s
+        self._try(lambda: self.nurse.do(TxnOp.SET_CLOCK, SetClockParameters(wall_s)))
 
     def _stop(self, _: object) -> None:
         self._try(self.nurse.stop)
@@ -187,7 +238,7 @@ class Auditor:
         assert books.violations == []
         book = books.doses
         assert book.programmed_nl == book.delivered_nl + book.undelivered_nl + book.open_nl
-        assert book.refused <= self.refused
+        assert book.refused >= self.refused
         for txn, strokes in self.asked.items():
             result: TxnResult = nurse.query(txn)
             if result.state is TxnState.UNKNOWN:
