@@ -6,6 +6,7 @@
     delivery      strokes to the motor in batches, inside a dose that flash has reserved
     stall         does the rotor still follow
     bolus         the dose on top of the basal
+    path, path_checks, bridging   prime, and the bridge over a change of concentration
     reservoir     computed volume, low and empty, dates
     supply        battery, ERI, end of service
     alarms        the alarm table, what stands, what sounds
