@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from hal.interfaces import ResetCause
 from protocol import codec
 from protocol.codec import Message
-from protocol.codes import Code, StopReason, TxnOp, TxnState
+from protocol.codes import BolusBasal, Code, StopReason, TxnOp, TxnState
 from protocol.link import LinkFailed
 from protocol.messages import (
     FILL_NOT_TOLD,
@@ -19,6 +19,7 @@ from protocol.messages import (
     Prepare,
     ProgramParameters,
     RefillParameters,
+    SetClockParameters,
     Status,
     TxnRef,
     TxnResult,
@@ -35,6 +36,7 @@ DONE_AS: Final = {
     TxnOp.RESUME: Code.RESUMED,
     TxnOp.REFILL: Code.REFILLED,
     TxnOp.CLEAR_ALARM: Code.ALARM_CLEARED,
+    TxnOp.SET_CLOCK: Code.CLOCK_SET,
 }
 """The log record that says when a transaction was done."""
 _COMMITTED: Final = (TxnState.DELIVERING, TxnState.DONE, TxnState.ENDED_EARLY)
@@ -149,7 +151,9 @@ class Life:
         if isinstance(parameters, ProgramParameters):
             told_nl = parameters.fill_nl
             told = None if told_nl == FILL_NOT_TOLD else told_nl
-            oracle.programmed(parameters.therapy, told, wish.moved_pl)
+            oracle.programmed(parameters.therapy, parameters.at_wall_s, told, wish.moved_pl)
+        elif isinstance(parameters, SetClockParameters):
+            oracle.clock_set()
         elif isinstance(parameters, RefillParameters):
             oracle.filled(parameters.injected_nl, wish.moved_pl)
         elif isinstance(parameters, BolusParameters):
@@ -165,10 +169,16 @@ class Life:
         must(oracle.dose is None, "a second bolus while one runs")
         must(oracle.reason is StopReason.NONE, "a bolus of a stopped pump")
         strokes = bolus_strokes(parameters, oracle.therapy, config)
-        flow = bolus_flow(parameters, strokes, oracle.therapy, config)
+        flow = bolus_flow(
+            parameters, strokes, oracle.therapy, config,
+            lambda for_us: oracle.highest(at_us, for_us),
+        )  # fmt: skip
         end_us = at_us - int(-strokes * config.stroke_pl // flow)
-        moved_pl, beside = wish.moved_pl, oracle.basal
-        oracle.dose = Dose(wish.commit.txn, strokes, flow, at_us, end_us, moved_pl, beside)
+        moved_pl, beside = wish.moved_pl, oracle.highest(at_us, end_us - at_us)
+        oracle.dose = Dose(
+            wish.commit.txn, strokes, flow, at_us, end_us, moved_pl, beside,
+            pauses=oracle.therapy.bolus_basal is BolusBasal.PAUSE,
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Stop the pump."""
@@ -253,7 +263,8 @@ class Life:
             return
         last = self.log[-1]
         order = (record.boot_id, record.tick_us) >= (last.boot_id, last.tick_us)
-        must(order and record.wall_s >= last.wall_s, f"{record} after {last}")
+        later = record.wall_s >= last.wall_s or record.code is Code.CLOCK_SET
+        must(order and later, f"{record} after {last}")
         if record.code is Code.ALARM_RAISED:
             earlier = [r for r in self.log if r.boot_id == record.boot_id and r.a == record.a]
             told = [r.code for r in earlier if r.code in (Code.ALARM_RAISED, Code.ALARM_CLEARED)]

@@ -1,6 +1,7 @@
 """What may be done to a pump: one table of deeds and how often each is done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from hal.interfaces import ResetCause
@@ -24,9 +25,11 @@ from protocol.messages import (
     Commit,
     Drug,
     Empty,
+    FlexStep,
     ProgramParameters,
     Rate,
     RefillParameters,
+    SetClockParameters,
     Therapy,
 )
 
@@ -42,6 +45,7 @@ _PROGRAMS: Final = (
     ProgramKind.STOPPED,
     ProgramKind.MINIMUM_RATE,
     ProgramKind.SIMPLE_CONTINUOUS,
+    ProgramKind.FLEX,
 )
 Wanted = tuple[TxnOp, Message]
 
@@ -56,7 +60,7 @@ def _spread(life: Life, least: int, most: int) -> int:
 
 def _program(life: Life) -> Wanted:
     random, config = life.random, life.bench.config
-    kind = random.choices(_PROGRAMS, (1, 2, 8))[0]
+    kind = random.choices(_PROGRAMS, (1, 2, 8, 5))[0]
     concentration = random.choice((2_000_000_000, 500_000_000, 333_333_333, 7))
     drug = Drug(f"drug {concentration}", concentration)  # none in the drug table
     ul_day = _spread(life, 48, 24_000)
@@ -65,17 +69,42 @@ def _program(life: Life) -> Wanted:
         Rate(RateBasis.VOLUME_PL, RatePer.HOUR, ul_day * 10**6 // 24 + random.randrange(9)),
         Rate(RateBasis.MASS_PG, RatePer.DAY, ul_day * drug.concentration_pg_ml // 1000),
     ))  # fmt: skip
-    if kind is not ProgramKind.SIMPLE_CONTINUOUS:
+    steps = _steps(life, rate) if kind is ProgramKind.FLEX else ()
+    if kind is ProgramKind.FLEX:
+        rate = replace(rate, amount=0)
+    elif kind is not ProgramKind.SIMPLE_CONTINUOUS:
         rate = Rate(RateBasis.VOLUME_PL, RatePer.DAY, 0)
     therapy = Therapy(
         (drug,), kind, rate, random.choice((0, 1_000, 100_000, 2_000_000)),
         random.choice((0, 180, 65_535)), 815_000, 2_200_000, random.choice(list(BolusBasal)),
-        EmergencyAction.STOP, 0,
+        EmergencyAction.STOP, 0, steps,
     )  # fmt: skip
     told_nl = FILL_NOT_TOLD
     if life.oracle.therapy is None or random.random() < 0.2:
         told_nl = min(config.capacity_nl, life.bench.board.plant.reservoir_pl // 1000)
-    return TxnOp.PROGRAM, ProgramParameters(therapy, told_nl)
+    at_wall_s = 0
+    before = life.oracle.therapy
+    if random.random() < 0.2:
+        therapy = replace(therapy, drugs=before.drugs) if before is not None else therapy
+        at_wall_s = life.bench.board.rtc.now_s() + _spread(life, 1, 10 * 86_400)
+    return TxnOp.PROGRAM, ProgramParameters(therapy, told_nl, at_wall_s)
+
+
+def _steps(life: Life, rate: Rate) -> tuple[FlexStep, ...]:
+    """Steps of other rates at random minutes, and one on every day."""
+    random = life.random
+    minutes = sorted(random.sample(range(1440), random.randrange(1, 8)))
+    steps = [FlexStep(127, minutes.pop(0), rate.amount)]
+    for minute in minutes:
+        days = random.choice((127, 31, 96, 1 << random.randrange(7)))
+        steps.append(FlexStep(days, minute, rate.amount * random.randrange(1, 40) // 10))
+    return tuple(sorted(steps, key=lambda step: (step.days & -step.days, step.from_min)))
+
+
+def _set_clock(life: Life) -> Wanted:
+    """Summer time, travel, a wrong date."""
+    by_s = life.random.choice((3600, -3600, _spread(life, 1, 86_400), -_spread(life, 1, 86_400)))
+    return TxnOp.SET_CLOCK, SetClockParameters(life.bench.board.rtc.now_s() + by_s)
 
 
 def _bolus(life: Life) -> Wanted:
@@ -125,7 +154,7 @@ def _absurd(life: Life) -> Wanted:
 
 
 _WISHES: Final[dict[Callable[[Life], Wanted], int]] = {
-    _program: 6, _bolus: 8, _refill: 2, _resume: 4,
+    _program: 6, _bolus: 8, _refill: 2, _resume: 4, _set_clock: 1,
 }  # fmt: skip
 
 
@@ -139,12 +168,14 @@ def _any(life: Life) -> Wanted:
 def _do(life: Life, wanted: Wanted) -> None:
     """Prepare and commit; a refusal must have its reason."""
     op, parameters = wanted
+    pending = life.oracle.calendar.pending
     life.note(f"{op.name} {parameters}")
     try:
         life.transact(op, parameters)
     except Refuses as refused:
         life.note(f"  refused: {refused}")
-        _judge_refusal(life, op, refused.code)
+        if refused.code is not ErrorCode.GENERATION or pending is None:
+            _judge_refusal(life, op, refused.code)
     except LinkFailed:
         life.note("  no link")
 

@@ -15,10 +15,11 @@ from itertools import pairwise
 from math import ceil, floor
 from typing import Final, NamedTuple
 
-from protocol.codes import BolusBasal, BolusKind, Code, Mode, StopReason, TxnState
+from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason, TxnState
 from protocol.messages import Status, Therapy, TxnResult
 
-from .wishes import HOUR_US, ZERO, Dose, basal
+from .calendar import LOOKING_LATE_US, LOOKING_US, Calendar
+from .wishes import HOUR_US, ZERO, Dose
 from .world import START_WALL_S, Bench, must
 
 DAY_S: Final = 86_400
@@ -53,7 +54,7 @@ class Oracle:
         self.stroke = bench.config.stroke_pl
         self._pause_us = -(-self.stroke * HOUR_US // self.config.flow_max_pl_h)
         """Shortest interval of strokes: after a change of flow the next may be so much late."""
-        self.therapy: Therapy | None = None
+        self.calendar = Calendar(bench, bench.config)
         self.reason = StopReason.NO_PROGRAM
         self.minimum = False
         self.dose: Dose | None = None
@@ -66,6 +67,9 @@ class Oracle:
         self.cuts = 0
         """Power cuts since the pump was told a fill."""
         self._from_us = 0
+        self._looking_us = self._changing_us = 0
+        self._lagging: list[tuple[int, Fraction]] = []
+        """Until when the pump may not have seen an edge yet, and the basal before it."""
         self._base_pl = 0
         self._least = self._most = 0
         self._unsure = False
@@ -78,28 +82,37 @@ class Oracle:
     # --- what is owed ---------------------------------------------------------------------------
 
     @property
-    def basal(self) -> Fraction:
-        """The flow without a bolus, were it running."""
+    def therapy(self) -> Therapy | None:
+        """What is in force."""
+        return self.calendar.therapy
+
+    def basal_at(self, at_us: int) -> Fraction:
+        """The flow without a bolus, were it running, at an instant."""
         if self.minimum:
             return Fraction(self.config.minimum_rate_pl_h, HOUR_US)
-        return basal(self.therapy, self.config) if self.therapy else ZERO
+        return self.calendar.flow(at_us)
 
-    def flow(self) -> Fraction:
-        """What should be flowing now."""
+    def highest(self, from_us: int, for_us: int) -> Fraction:
+        """The highest basal of a time to come."""
+        return self.basal_at(from_us) if self.minimum else self.calendar.highest(from_us, for_us)
+
+    def flow(self, basal: Fraction | None = None) -> Fraction:
+        """What should be flowing now, or with another basal."""
         if not self.powered or self.reason is not StopReason.NONE:
             return ZERO
+        basal = self.basal_at(self.bench.now_us) if basal is None else basal
         if self.dose is None:
-            return self.basal
-        assert self.therapy is not None
-        paused = self.therapy.bolus_basal is BolusBasal.PAUSE
-        return self.dose.flow + (ZERO if paused else self.basal)
+            return basal
+        return self.dose.flow + (ZERO if self.dose.pauses else basal)
 
     def account(self, *others: Fraction, until_us: int | None = None) -> None:
         """Add up until now; `others` may have flowed instead, from some instant on."""
         now_us = self.bench.now_us if until_us is None else until_us
         if self._dry():
             others = (*others, ZERO)
+        self._change(self._from_us)
         for from_us, to_us, held in self._pieces(now_us):
+            basal_flow = self.basal_at(from_us)
             if held:
                 # The strokes that fall into it are whole, whatever is owed in it.
                 self._least -= self.stroke
@@ -107,18 +120,41 @@ class Oracle:
                 self._unsure = True
                 if self.dose is not None:
                     self.dose.disturbed = True
-            flows = [ZERO if held else self.flow(), *others]
+            flows = [ZERO if held else self.flow(basal_flow), *others]
+            flows += [self.flow(before) for until_us, before in self._lagging if from_us < until_us]
             if self.dose is not None and self.dose.disturbed:
-                flows.append(ZERO if held else self.basal)
+                flows.append(ZERO if held else basal_flow)
             self._least += floor(min(flows) * (to_us - from_us))
             self._most += ceil(max(flows) * (to_us - from_us))
             self._fastest = max(self._fastest, *flows)
             self._end_due(to_us)
+            self._change(to_us)
+            if self.basal_at(to_us) != basal_flow:
+                late_us = LOOKING_LATE_US if to_us - self._looking_us < LOOKING_US else LATE_US
+                self._lagging.append((to_us + late_us, basal_flow))
         self._end_due(now_us)
+        self._lagging = [lag for lag in self._lagging if lag[0] > now_us]
         if others:
             self._unsure = True
         self._cut_now &= now_us == self._from_us or not self.powered
         self._from_us = now_us
+
+    def _change(self, at_us: int) -> None:
+        """The scheduled change takes over, if its instant has come."""
+        change_us = self.calendar.change_us()
+        if change_us is None or at_us < change_us:
+            return
+        assert self.calendar.pending is not None
+        before, after = self.therapy, self.calendar.pending[0]
+        self.calendar.therapy, self.calendar.pending = after, None
+        self._changing_us = at_us + LOOKING_LATE_US
+        stood = before is None or before.program is ProgramKind.STOPPED
+        if after.program is ProgramKind.STOPPED:
+            if self.reason is StopReason.NONE:
+                self.reason = StopReason.COMMANDED
+                self.end_dose("alarm", at_us)
+        elif stood and self.reason in (StopReason.NO_PROGRAM, StopReason.COMMANDED):
+            self.reason = StopReason.NONE
 
     def _end_due(self, at_us: int) -> None:
         if self.dose is not None and self.powered and at_us >= self.dose.end_us:
@@ -128,6 +164,9 @@ class Oracle:
         edges = {self._from_us, now_us, *(edge for hold in self.holds for edge in hold)}
         if self.dose is not None:
             edges.add(self.dose.end_us)
+        for edge in self.calendar.edges(self._from_us, now_us):
+            edges |= {edge, edge + LATE_US, edge + LOOKING_LATE_US}
+        edges |= {until_us for until_us, _ in self._lagging}
         inside = sorted(edge for edge in edges if self._from_us <= edge <= now_us)
         for from_us, to_us in pairwise(inside):
             yield from_us, to_us, self.held(from_us, to_us)
@@ -146,8 +185,10 @@ class Oracle:
     def end_dose(self, why: str, at_us: int) -> None:
         """The dose is over; its account is judged when the pump has settled it."""
         if self.dose is not None:
-            bench = self.bench
-            self.ended.append(Over(self.dose, why, at_us, bench.now_us, bench.moved_pl))
+            bench, dose = self.bench, self.dose
+            since_us = bench.now_us - dose.start_us
+            dose.beside = max(dose.beside, self.highest(dose.start_us, since_us))
+            self.ended.append(Over(dose, why, at_us, bench.now_us, bench.moved_pl))
             self.dose = None
 
     # --- what happens to the pump ---------------------------------------------------------------
@@ -173,15 +214,31 @@ class Oracle:
         if self.powered:
             self._cut_short("reset")
         self.powered = True
+        self._looking_us = self.bench.now_us
+        self.calendar.refresh()
+        self._change(self.bench.now_us)
         self._rebase()
 
-    def programmed(self, therapy: Therapy, told_nl: int | None, moved_pl: int) -> None:
-        """A program was committed now."""
-        self.therapy = therapy
-        self.rely_on_battery()
-        self.reason = StopReason.NONE if basal(therapy, self.config) else StopReason.COMMANDED
+    def programmed(
+        self, therapy: Therapy, at_wall_s: int, told_nl: int | None, moved_pl: int
+    ) -> None:
+        """A program was committed now, or scheduled for later."""
+        if at_wall_s:
+            self.calendar.pending = therapy, at_wall_s
+            self._looking_us = self.bench.now_us
+        else:
+            self.calendar.therapy, self.calendar.pending = therapy, None
+            self.rely_on_battery()
+            self._looking_us = self.bench.now_us
+            stopped = therapy.program is ProgramKind.STOPPED
+            self.reason = StopReason.COMMANDED if stopped else StopReason.NONE
         if told_nl is not None:
             self.filled(told_nl, moved_pl)
+
+    def clock_set(self) -> None:
+        """The wall clock was set now."""
+        self.calendar.refresh()
+        self._change(self._from_us)
 
     def rely_on_battery(self) -> None:
         """A clinician acts: minimum rate ends if the battery carries the motor again."""
@@ -234,6 +291,9 @@ class Oracle:
 
     def _declared(self, status: Status) -> None:
         """Take over what the pump did of itself, where it may."""
+        change_us = self.calendar.change_us()
+        if change_us is not None and self._from_us <= change_us <= self.bench.now_us:
+            self.account(until_us=change_us)
         alarms = {entry.code for entry in status.alarms}
         low = Code.LOW_BATTERY_RESET in alarms and not self.minimum
         if low and self.bench.board.battery.loaded_mv().value <= self.config.low_battery_mv:
@@ -249,10 +309,11 @@ class Oracle:
             self.end_dose("alarm", self.bench.now_us)
             self.reason = reason
         stalled = status.mode is Mode.STALLED or Code.MOTOR_STALL in alarms
-        if self.dose is not None and status.bolus is BolusKind.NONE and stalled:
-            must(self.dose.disturbed or bool(self.holds), "bolus given up")
+        low = Code.LOW_RESERVOIR in alarms
+        if self.dose is not None and status.bolus is BolusKind.NONE and (stalled or low):
+            must(low or self.dose.disturbed or bool(self.holds), "bolus given up")
             self._given_up()
-            self.account(ZERO, self.basal)
+            self.account(ZERO, self.basal_at(self.bench.now_us))
             self.end_dose("alarm", self.bench.now_us)
         self.account()
 
@@ -279,6 +340,8 @@ class Oracle:
         return False
 
     def _mode(self, status: Status) -> None:
+        if self.bench.now_us <= self._changing_us:
+            return  # the pump may see the instant of a scheduled change a little later
         modes = {
             StopReason.MOTOR_STALL: {Mode.SAFE_STATE},
             StopReason.EOS: {Mode.END_OF_SERVICE},

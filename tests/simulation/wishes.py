@@ -1,7 +1,9 @@
 """What was asked for, in exact numbers of our own: the flows that the oracle adds up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
 from firmware.device import DeviceConfig
@@ -26,18 +28,20 @@ class Dose:
     """What the rotor had swept when it began."""
     beside: Fraction
     """What else may flow beside it."""
+    pauses: bool
+    """The basal stands still meanwhile."""
     disturbed: bool = False
     """The rotor was held, or the pump may have given it up."""
 
 
-def basal(therapy: Therapy, config: DeviceConfig) -> Fraction:
-    """The prescribed flow, pL/us."""
+def basal(therapy: Therapy, config: DeviceConfig, amount: int | None = None) -> Fraction:
+    """The prescribed flow, pL/us; of a flex program that of a step of so much."""
     if therapy.program is ProgramKind.MINIMUM_RATE:
         return Fraction(config.minimum_rate_pl_h, HOUR_US)
     if therapy.program is ProgramKind.STOPPED:
         return ZERO
     rate = therapy.rate
-    volume = Fraction(rate.amount)
+    volume = Fraction(rate.amount if amount is None else amount)
     if rate.basis is RateBasis.MASS_PG:
         volume = volume * 10**9 / therapy.drugs[0].concentration_pg_ml
     return volume / _PERIOD_US[rate.per]
@@ -52,11 +56,25 @@ def bolus_strokes(wanted: BolusParameters, therapy: Therapy, config: DeviceConfi
 
 
 def bolus_flow(
-    wanted: BolusParameters, strokes: int, therapy: Therapy, config: DeviceConfig
+    wanted: BolusParameters,
+    strokes: int,
+    therapy: Therapy,
+    config: DeviceConfig,
+    highest: Callable[[int], Fraction],
 ) -> Fraction:
-    """Its flow: as asked for, or what the fastest flow leaves beside the basal."""
+    """Its flow: as asked for, or what the fastest flow leaves beside the basal.
+
+    `highest` says the highest basal of the next so many us: it must fit beside the bolus to its
+    end.
+    """
     if wanted.duration_us:
         return Fraction(strokes * config.stroke_pl, wanted.duration_us)
     most = Fraction(config.flow_max_pl_h, HOUR_US)
-    paused = therapy.bolus_basal is BolusBasal.PAUSE
-    return most - (ZERO if paused else basal(therapy, config))
+    if therapy.bolus_basal is BolusBasal.PAUSE:
+        return most
+    beside = highest(1)
+    while True:
+        duration_us = ceil(strokes * config.stroke_pl / (most - beside))
+        if highest(duration_us) <= beside:
+            return most - beside
+        beside = highest(duration_us)
