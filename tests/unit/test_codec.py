@@ -224,12 +224,13 @@ def test_numbers_and_names_are_unique() -> None:
     assert set(PARAMETERS) == set(TxnOp)
 
 
-def test_whatever_doses_is_for_the_clinician_only() -> None:
+def test_whatever_doses_is_for_clinician_and_patient_only() -> None:
+    """Which of it is the patient's, the pump decides: see test_patient_role."""
     for row in OPERATIONS:
         assert Role.NONE not in row.roles
         assert Role.EMERGENCY not in row.roles
         if row.kind in ("TXN", "ACT"):
-            assert row.roles == {Role.CLINICIAN}
+            assert row.roles == {Role.CLINICIAN, Role.PATIENT}
 
 
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
