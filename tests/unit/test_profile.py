@@ -21,8 +21,8 @@ def _edited(tmp_path: Path, pattern: str, replacement: str) -> Path:
     return path
 
 
-def test_the_rotor_pumps_are_shipped() -> None:
-    assert names() == ["rotor-20", "rotor-40"]
+def test_these_pumps_are_shipped() -> None:
+    assert names() == ["open-pca", "rotor-20", "rotor-40"]
 
 
 @pytest.mark.parametrize("name", ["rotor-20", "rotor-40"])
@@ -132,7 +132,9 @@ def test_a_profile_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ProfileError, match="no profile rotor-80; there are rotor-20, rotor-40"):
+    with pytest.raises(
+        ProfileError, match="no profile rotor-80; there are open-pca, rotor-20, rotor-40"
+    ):
         Profile.load("rotor-80")
 
 

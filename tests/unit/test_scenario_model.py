@@ -207,7 +207,7 @@ def test_an_instant_may_be_a_wall_clock_time_and_steps_are_put_in_order() -> Non
         (f"{HEAD}seed = -1", "s.toml:4: seed: -1: must be 0 to 999999999999999999"),
         (
             'profile = "rotor-50"\nduration = "1d"',
-            "s.toml:1: profile: no profile rotor-50; there are rotor-20, rotor-40, "
+            "s.toml:1: profile: no profile rotor-50; there are open-pca, rotor-20, rotor-40, "
             "or a .toml file",
         ),
         (
