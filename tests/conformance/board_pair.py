@@ -213,7 +213,6 @@ class Cable(threading.Thread):
         self._random = random.Random(seed)
         self._ber = 0.0
         self._gap_bits = 0
-        self._silent = False
         self._free_s = 0.0
         self._far = os.open(far, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         self._near: tuple[int, int] | None = None
@@ -252,11 +251,6 @@ class Cable(threading.Thread):
         with self._lock:
             self._free_s = time.monotonic() + for_s
 
-    def silence(self, silent: bool) -> None:
-        """Lose every byte, as with a pulled plug on an adapter that stays."""
-        with self._lock:
-            self._silent = silent
-
     def close(self) -> None:
         """End it."""
         self._ended = True
@@ -278,7 +272,7 @@ class Cable(threading.Thread):
         near = None if self._near is None else self._near[0]
         for to_board, fd in ((False, self._far), (True, near)):
             with suppress(OSError):
-                if fd is not None and (data := os.read(fd, 4096)) and not self._silent:
+                if fd is not None and (data := os.read(fd, 4096)):
                     self._held.append((to_board, self._spoiled(data)))
         while self._held and time.monotonic() >= self._free_s:
             to_board, data = self._held.popleft()

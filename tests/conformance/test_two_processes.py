@@ -239,14 +239,13 @@ def test_hot_unplug_and_replug(pair: Pair) -> None:
 
 
 def test_a_line_that_falls_silent_and_speaks_again(pair: Pair) -> None:
-    cable = pair.cable()
-    controller, board = pair.control(str(cable.link)), pair.board
+    controller, board = pair.control(), pair.board
     before = start_bolus(board)
     silent_us = board.until_moved(before + 5)["run.now_us"]
-    cable.silence(True)
+    board.ask("inject", fault="line.cut")
     stopped = stopped_by_dead_man(board, silent_us)
     controller.event("board lost: the board ")
-    cable.silence(False)
+    board.ask("clear", fault="line.cut")
     controller.event("board back: LINK_LOST")
     resumed(board, before, stopped)
 
