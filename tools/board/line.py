@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from emulator.board_line import Spoil
 from emulator.ports import Port
+from emulator.server import HORIZON_US
 from emulator.world import World
 from hal.serial_board.lockstep import time_frame, time_message
 from protocol.board_messages import Grant, Reached
@@ -84,7 +85,7 @@ class LockstepLine(PortLine):
         held, self._held = self._held, b""
         if held:
             self._receive(self._to_board(held))
-        until_us = max(until_us, world.now_us)
+        until_us = max(min(until_us, HORIZON_US), world.now_us)
         while not self._spoken and not world.run_some(until_us, 1):
             pass
         world.run_until(world.now_us)
