@@ -36,7 +36,7 @@ from protocol.framing import Deframer, Frame, FrameType, encode
 
 SECOND_US = 1_000_000
 STROKE_US = 100_000
-LATE_US = 50_000
+LATE_US = 100_000
 """What a busy machine may add to an instant, without the agent being at fault."""
 
 
@@ -121,6 +121,15 @@ def test_strokes_that_are_asked_for_too_fast_are_all_made(agent: MicroPythonBoar
     assert agent.strokes == board.encoder.moved().value == 50
     steps_us = agent.steps_us()
     assert steps_us[-1] - steps_us[0] >= (len(steps_us) - 1) * PINS.STEP_MIN_US
+
+
+def test_the_line_can_be_a_uart(tmp_path: Path) -> None:
+    with MicroPythonBoard(tmp_path, line="uart") as agent:
+        board = attached(agent)
+        board.supply.enable()
+        board.motor.dispense(4, 20_000)
+        wait_for(board, MOTOR_DONE)
+        assert agent.strokes == board.encoder.moved().value == 4
 
 
 def test_nothing_moves_without_the_supply(agent: MicroPythonBoard) -> None:
@@ -333,7 +342,7 @@ def test_a_controller_that_misses_its_deadline_is_cut_off(agent: MicroPythonBoar
     board.motor.dispense(1, 60 * SECOND_US)
     began = time.monotonic()
     assert until_lost(board)
-    assert 1.1 + 0.5 < time.monotonic() - began < 1.1 + 0.9 + 0.3
+    assert 1.1 + 0.5 < time.monotonic() - began < 1.1 + 0.9 + 1
     board.attach(2)
     assert board.watchdog.reset_cause() is ResetCause.WATCHDOG
     assert agent.strokes == 0

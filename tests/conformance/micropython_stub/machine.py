@@ -6,8 +6,8 @@
     battery    battery voltage, mV; 3600 without the file
     jammed     while it exists the rotor stands still
 
-A step pulse with supply and driver on turns the rotor, and the rotor pulses the encoder. UART1 is
-the descriptor that RADIO_FD names.
+A step pulse with supply and driver on turns the rotor, and the rotor pulses the encoder. A UART is
+the descriptor that UART0 or UART1 of the environment names.
 """
 
 import os
@@ -110,7 +110,7 @@ class PWM:
 
 class UART:
     def __init__(self, number, baud, tx, rx, rxbuf, txbuf, timeout, timeout_char):
-        self._file = open(int(os.getenv("RADIO_FD")), "r+b")
+        self._file = open(int(os.getenv(f"UART{number}")), "r+b")
         self._readable = select.poll()
         self._readable.register(self._file, select.POLLIN)
         self._writable = select.poll()
