@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from tools.docs.alarms_page import render as alarms
+from tools.docs.hil_page import render as hil
 from tools.docs.modes_page import render as modes
 from tools.docs.protocol_page import render as protocol
 from tools.docs.scenarios_page import render as scenarios
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/alarms.md": alarms,
+    "docs/hil.md": hil,
     "docs/modes.md": modes,
     "docs/protocol.md": protocol,
     "docs/scenarios.md": scenarios,

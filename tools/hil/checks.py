@@ -45,6 +45,8 @@ class Tolerances:
     """99th percentile of the round trips measured."""
     margin_us: int = 0
     """For the agent's own loop and the host's scheduling; 0 where time is virtual."""
+    report_us: int = REPORT_INTERVAL_US
+    """Longest from one report to the next; 0 for a board without a line."""
 
     @property
     def early_us(self) -> int:
@@ -59,7 +61,7 @@ class Tolerances:
     @property
     def stroke_us(self) -> int:
         """A stroke amid a batch is told by the next report only."""
-        return self.late_us + (REPORT_INTERVAL_US if self.rtt_us else 0)
+        return self.late_us + self.report_us
 
 
 MARGIN_US: Final = 25_000
@@ -93,7 +95,11 @@ TOLERANCES: Final[Sequence[tuple[str, str, str]]] = (
     ),
     ("strokes", "0", "delivered is exact, on every board"),
     ("round trip", f"median <= {RTT_MAX_US / 1000:g} ms", "half the shortest stroke interval"),
-    ("drift", f"<= {DRIFT_MAX_PPM} ppm", "the board's clock against the host's"),
+    (
+        "drift",
+        f"<= {DRIFT_MAX_PPM} ppm",
+        "the board's clock against the host's; more by what the RTT varies",
+    ),
     ("reports", f">= {REPORTS_MIN_PER_S:g} a second", "of 20"),
     ("damaged frames", f"<= {DAMAGED_MAX:.0%}", "each costs a repetition"),
     (

@@ -44,7 +44,7 @@ SCENARIOS: Final = (
         "dead-man: 500 ms without a valid frame end the session, and nothing else does", _LINE,
     ),
     Scenario(
-        "stall", "nothing moves for 5 strokes, then it does", delivery.stall,
+        "stall", "nothing moves for 10 strokes, then it does", delivery.stall,
         "encoder: does it count what turned, or what was commanded? supply: is it really cut?",
     ),
     Scenario("reservoir", "low after 8 strokes, empty after 12", delivery.reservoir, _PACE),
