@@ -75,7 +75,7 @@ def test_virtual_time_allows_nothing_but_the_line() -> None:
 
 def test_real_time_allows_a_margin_on_both_sides() -> None:
     tolerances = Tolerances(5_000, 25_000)
-    assert (tolerances.early_us, tolerances.late_us) == (EARLY_US, 30_000)
+    assert (tolerances.early_us, tolerances.late_us) == (EARLY_US + 2_500, 30_000)
     assert tolerances.stroke_us == 80_000
 
 

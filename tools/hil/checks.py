@@ -50,8 +50,11 @@ class Tolerances:
 
     @property
     def early_us(self) -> int:
-        """No event may be seen earlier than this before its instant."""
-        return 0 if not self.margin_us else EARLY_US
+        """No event may be seen earlier than this before its instant.
+
+        When the board's clock was read is known to half a round trip.
+        """
+        return EARLY_US + self.rtt_us // 2 if self.margin_us else 0
 
     @property
     def late_us(self) -> int:
@@ -85,7 +88,7 @@ BATTERY_SPREAD: Final = 0.05
 TOLERANCES: Final[Sequence[tuple[str, str, str]]] = (
     (
         "instant",
-        f"-{EARLY_US / 1000:g} ms .. +(RTT p99 + {MARGIN_US / 1000:g} ms)",
+        f"-({EARLY_US / 1000:g} ms + RTT p99 / 2) .. +(RTT p99 + {MARGIN_US / 1000:g} ms)",
         "when anything timed is seen; the margin is for the agent's loop and the host's scheduler",
     ),
     (
@@ -190,7 +193,7 @@ class Judge:
 
     def _span(self, late_us: int | None = None) -> str:
         late_us = self.tolerances.late_us if late_us is None else late_us
-        return f"-{self.tolerances.early_us / 1000:g} .. +{late_us / 1000:.1f} ms"
+        return f"-{self.tolerances.early_us / 1000:.1f} .. +{late_us / 1000:.1f} ms"
 
     def _name(self, what: str) -> str:
         return f"{self._part}: {what}" if what else self._part
