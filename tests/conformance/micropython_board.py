@@ -130,6 +130,11 @@ class MicroPythonBoard:
         path = self.folder / "rotor"
         return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def supply_us(self) -> tuple[int, bool]:
+        """Return when the motor's supply was last switched, us since 1970, and whether it is on."""
+        when, level = (self.folder / "supply").read_text().splitlines()[-1].split()
+        return int(when), level == "1"
+
     @property
     def strokes(self) -> int:
         """Whole strokes that the rotor has really made."""

@@ -177,6 +177,9 @@ def test_a_board_that_hears_nothing_stops_by_itself(agent: MicroPythonBoard) -> 
     assert len(steps_us) % PINS.STEPS == 0
     assert steps_us[-1] < silent_us + SILENCE_US + STROKE_US + LATE_US
     assert steps_us[-1] > silent_us + SILENCE_US - TICK_INTERVAL_US - 2 * STROKE_US
+    cut_us, on = agent.supply_us()
+    assert not on
+    assert steps_us[-1] <= cut_us < steps_us[-1] + LATE_US
     strokes = agent.strokes
     assert until_lost(board)
     board.attach(2)
@@ -310,6 +313,16 @@ def test_the_rate_guard_begins_no_batch_above_its_limit(agent: MicroPythonBoard)
     board.motor.dispense(2, 20_000)
     wait_for(board, MOTOR_DONE)
     assert agent.strokes == 5
+
+
+def test_a_cause_waits_for_a_controller_that_is_heard(agent: MicroPythonBoard) -> None:
+    port = SerialPort(agent.port)
+    attach = codec.encode(Attach(9, DICTIONARY_ID))
+    port.write(encode(Frame(FrameType.HELLO, 0, 0, 0, 0, attach)))
+    time.sleep((SILENCE_US + LATE_US) / 1e6)
+    board = SerialBoard(port)
+    board.attach(1)
+    assert cause(board) is BoardCause.POWER_ON
 
 
 def test_another_dictionary_is_answered_and_changes_nothing(agent: MicroPythonBoard) -> None:

@@ -1,6 +1,7 @@
 """MicroPython's `machine` for the unix port: a board of files, in the current folder.
 
     rotor      a line for each step that the rotor has made: when, us since 1970
+    supply     a line for each change of the motor's supply: when, and its level
     sound      a line for each change of the piezo: Hz, duty
     gp<N>      level of an input pin, "0" or "1"; pulled up without the file
     battery    battery voltage, mV; 3600 without the file
@@ -77,10 +78,13 @@ class Pin:
             if self._mode == self.OUT:
                 return _rotor.levels[self.number]
             return _number(f"gp{self.number}", 1)
-        rising = level and not _rotor.levels.get(self.number)
+        before = _rotor.levels.get(self.number)
         _rotor.levels[self.number] = level
-        if self.number == pins.STEP and rising:
+        if self.number == pins.STEP and level and not before:
             _rotor.pulse()
+        if self.number == pins.SUPPLY and level != before:
+            with open("supply", "a") as file:
+                file.write(f"{time.time_ns() // 1000} {level}\n")
         return None
 
     def irq(self, handler, trigger, hard):
