@@ -321,13 +321,15 @@ class Infusion:
         bolus.settle(self._journal.durable.accounted, bolus.end_us)
         self._enter_basal()
         self.delivery.change(self.basal_flow(), bolus.end_us)
-        if not bolus.missed_strokes:
+        if not bolus.missed_strokes and bolus.given_strokes == bolus.total_strokes - 1:
             # A stroke that was under way when it began may count on either side of that instant.
             bolus.given_strokes = bolus.total_strokes
         if bolus.given_strokes == bolus.total_strokes:
             self._close_bolus(bolus, TxnState.DONE, None)
         else:
-            self._close_bolus(bolus, TxnState.ENDED_EARLY, Code.STALL)
+            # Strokes that did not move the rotor, or that a controller came too late for.
+            cause = Code.STALL if bolus.missed_strokes else Code.STOPPED
+            self._close_bolus(bolus, TxnState.ENDED_EARLY, cause)
         self.save()
 
     def _close_bolus(self, bolus: Bolus, state: TxnState, cause: Code | None) -> None:

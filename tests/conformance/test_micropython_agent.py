@@ -4,7 +4,9 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 from micropython_board import PINS, MicroPythonBoard
@@ -36,7 +38,7 @@ from protocol.framing import Deframer, Frame, FrameType, encode
 
 SECOND_US = 1_000_000
 STROKE_US = 100_000
-LATE_US = 100_000
+LATE_US = 250_000
 """What a busy machine may add to an instant, without the agent being at fault."""
 
 
@@ -110,7 +112,8 @@ def test_it_delivers_what_it_is_told_at_its_time(agent: MicroPythonBoard) -> Non
     assert agent.strokes == board.encoder.moved().value == board.motor.strokes_commanded() == 10
     steps_us = agent.steps_us()[: 5 * PINS.STEPS]
     ends_us = steps_us[PINS.STEPS - 1 :: PINS.STEPS]
-    assert ends_us[-1] - ends_us[0] == pytest.approx(4 * STROKE_US, abs=LATE_US)
+    intervals_us = [after - before for before, after in pairwise(ends_us)]
+    assert median(intervals_us) == pytest.approx(STROKE_US, rel=0.1)
 
 
 def test_strokes_that_are_asked_for_too_fast_are_all_made(agent: MicroPythonBoard) -> None:
@@ -119,8 +122,9 @@ def test_strokes_that_are_asked_for_too_fast_are_all_made(agent: MicroPythonBoar
     board.motor.dispense(50, 1000)
     wait_for(board, MOTOR_DONE)
     assert agent.strokes == board.encoder.moved().value == 50
-    steps_us = agent.steps_us()
-    assert steps_us[-1] - steps_us[0] >= (len(steps_us) - 1) * PINS.STEP_MIN_US
+    assert min(after - before for before, after in pairwise(agent.steps_us())) > (
+        PINS.STEP_MIN_US * 9 // 10
+    )
 
 
 def test_the_line_can_be_a_uart(tmp_path: Path) -> None:

@@ -197,3 +197,19 @@ def test_controllers_that_hang_or_die_at_any_instant_leave_the_account_exact(see
         assert nurse.turned - accounted(nurse) in (0, 1)  # one may have ended since the last report
     nurse.channel = 0
     assert same_account(nurse)
+
+
+@pytest.mark.parametrize("basal", [BolusBasal.CONTINUE, BolusBasal.PAUSE])
+def test_a_bolus_at_the_highest_rate_is_given_whole_though_each_batch_begins_late(
+    basal: BolusBasal,
+) -> None:
+    nurse = programmed(basal=basal)
+    strokes = 1_000
+    result = nurse.bolus(strokes * STROKE_NL, 0)
+    before = accounted(nurse)
+    nurse.run(strokes * SECOND_US)
+    done = nurse.query(result.txn)
+    assert (done.state, done.given_nl) == (TxnState.DONE, strokes * STROKE_NL)
+    due = strokes + (strokes // 10 if basal is BolusBasal.CONTINUE else 10)
+    assert abs(accounted(nurse) - before - due) <= 2
+    assert same_account(nurse)
