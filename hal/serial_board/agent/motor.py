@@ -42,7 +42,8 @@ class Supply:
 class Motor:
     """Runs one batch at a time. `ended` is set with its end, and is the caller's to clear."""
 
-    def __init__(self):
+    def __init__(self, clock):
+        self._clock = clock
         self._step = Pin(pins.STEP, Pin.OUT, value=0)
         self._direction = Pin(pins.DIRECTION, Pin.OUT, value=pins.FORWARD)
         self._off = Pin(pins.DRIVER_OFF, Pin.OUT, value=1)
@@ -93,6 +94,7 @@ class Motor:
         time.sleep_us(_PULSE_US)
         self._step.value(0)
         self._steps += 1
+        now_us = self._clock.now_us()  # it was before the pulse that `poll` was called with
         if self._steps == pins.STEPS:
             self._stroke_ended(now_us)
         else:
