@@ -48,7 +48,6 @@ from tools.programmer.transport import SerialTransport, Transport
 
 PROFILE = str(Path(__file__).with_name("fast-rotor.toml"))
 STROKE_NL = 100
-QUANTUM = 40
 FILL_NL = 40_000_000
 SECOND_US = 1_000_000
 SILENCE_US = 500_000
@@ -122,11 +121,15 @@ class Process:
         return fields
 
     def event(self, start: str) -> str:
-        """Return the next event that begins so; others are passed over."""
-        while True:
+        """Return the next event that begins so; others are passed over, for a while."""
+        seen = []
+        deadline_s = time.monotonic() + READY_S
+        while time.monotonic() < deadline_s:
             text: str = self.line().get("event", "")
             if text.startswith(start):
                 return text
+            seen.append(text)
+        pytest.fail(f"no event {start!r}, but {seen}")
 
     def ended(self) -> int:
         """Wait for the end; return the exit code."""
