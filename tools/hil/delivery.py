@@ -198,7 +198,7 @@ def power_lost(stage: Stage) -> None:
     """Power is lost amid the basal: what cannot be known counts as delivered."""
     pump, schedule = stage.pump(), Schedule()
     schedule.basal(pump.program(BASAL_US), BASAL_US)
-    pump.run_until(schedule.due_us(5) + 50 * MS)
+    pump.run_until(schedule.due_us(5) + 80 * MS)
     stage.ready(pump, 5, schedule.due_us(5) + 100 * MS)
     pump.power_cycle()
     quantum = stage.profile.device.quantum_strokes

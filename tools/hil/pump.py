@@ -92,6 +92,7 @@ class PumpOnBoard:
     def power_cycle(self) -> None:
         """The board loses its power and gets it back; a new controller takes it over."""
         self.target.power_cycle()
+        self._count = None  # it may go on from what the controller takes for moved
         self._start()
 
     def _start(self) -> None:
