@@ -37,10 +37,6 @@ class Check:
         return asdict(self)
 
 
-ROUNDING_US: Final = 64
-"""An interval is a whole number of µs, rounded up: a batch of 64 strokes ends so late at most."""
-
-
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """How far from its instant anything may be, on one line. See `TOLERANCES` for what they are."""
@@ -63,7 +59,7 @@ class Tolerances:
     @property
     def late_us(self) -> int:
         """No event may be seen later than this after its instant."""
-        return self.rtt_us + self.margin_us + ROUNDING_US
+        return self.rtt_us + self.margin_us
 
     @property
     def stroke_us(self) -> int:
