@@ -177,13 +177,15 @@ class Dosing:
         bolus = self.bolus
         assert bolus is not None
         bolus.settle(self._journal.durable.accounted, bolus.end_us)
-        if not bolus.missed_strokes:
+        if not bolus.missed_strokes and bolus.given_strokes == bolus.total_strokes - 1:
             # A stroke that was under way when it began may count on either side of that instant.
             bolus.given_strokes = bolus.total_strokes
         if bolus.given_strokes == bolus.total_strokes:
             self._close(bolus, TxnState.DONE, None)
         else:
-            self._close(bolus, TxnState.ENDED_EARLY, Code.STALL)
+            # Strokes that did not move the rotor, or that a controller came too late for.
+            cause = Code.STALL if bolus.missed_strokes else Code.STOPPED
+            self._close(bolus, TxnState.ENDED_EARLY, cause)
         if self.suspended is not None:
             self._journal.write()
             self._resume(bolus.end_us)

@@ -17,6 +17,9 @@ _ALIGNED_US: Final = 1000
 """A batch starts at the end of the last one, which is late by less than 1 µs per stroke."""
 _LATE_STROKES: Final = 3
 """A controller that comes late owes no more than this: what was missed is not caught up."""
+_CATCH_UP_SHIFT: Final = 4
+"""Late strokes may follow each other 1/16 faster than the fastest interval. A board at the end of a
+line begins each batch a round trip late; at the highest rate it could never make up for that."""
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class Pacer:
             most: at most so many strokes, >= 1.
             edge_us: no stroke that is due later than this.
             lookahead_us: longest batch of more than one stroke.
-            fastest_us: shortest interval.
+            fastest_us: shortest interval; of strokes that are late, a little less.
         """
         first_us = self.due_us(1)
         if first_us < now_us:
@@ -98,6 +101,9 @@ class Pacer:
             first_us = self.due_us(1)
         if first_us > edge_us:
             return None
+        late_us = now_us - self.due_us(0) if self.issued else 0
+        if late_us > _ALIGNED_US:
+            fastest_us -= fastest_us >> _CATCH_UP_SHIFT
         # Comparisons, not min and max: this runs for every batch, and they cost a sixth.
         offset_us = first_us - now_us
         if offset_us < fastest_us:
@@ -106,12 +112,14 @@ class Pacer:
         strokes = lookahead_us // period_us if period_us else 1
         if strokes > most:
             strokes = most
-        if strokes < 2 or not -_ALIGNED_US <= offset_us - period_us <= _ALIGNED_US:
+        if strokes < 2 or offset_us > period_us + _ALIGNED_US:
+            return Batch(1, offset_us)
+        if late_us <= _ALIGNED_US and offset_us < period_us - _ALIGNED_US:
             return Batch(1, offset_us)
         last_us = self.due_us(strokes)
         while strokes > 1 and (last_us > edge_us or last_us - now_us + strokes > lookahead_us):
-            late_us = max(last_us - edge_us, last_us - now_us + strokes - lookahead_us)
-            strokes = max(1, strokes - max(1, late_us // (period_us + 1)))
+            over_us = max(last_us - edge_us, last_us - now_us + strokes - lookahead_us)
+            strokes = max(1, strokes - max(1, over_us // (period_us + 1)))
             last_us = self.due_us(strokes)
         interval_us = -((now_us - last_us) // strokes)
         return Batch(strokes, interval_us if interval_us > fastest_us else fastest_us)

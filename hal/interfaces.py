@@ -80,6 +80,9 @@ class Motor(Protocol):
     def dispense(self, strokes: int, interval_us: int) -> None:
         """Begin a batch now: stroke k of 1..strokes ends at now + k * interval_us.
 
+        A stroke is driven in the last part of its interval, at most the second half: before that
+        it is not under way, and `stop` can still leave it out.
+
         The batch ends with MOTOR_DONE at the end of its last stroke. With the supply cut the
         batch runs and nothing moves.
 

@@ -24,6 +24,7 @@ from hal.serial_board.timing import LineQuality
 from protocol.board_messages import (
     FLASH_PAGE_MAX,
     Attached,
+    BoardCause,
     FlashData,
     LowerGuard,
     Report,
@@ -62,6 +63,8 @@ class SerialBoard:
         self._link = link = ControllerLink(stream, baud)
         self._pending = NONE
         self._last: Report | None = None
+        self._attached = False
+        """True once an attach has ended well: the counts here are this board's."""
         self.identity: Attached | None = None
         """What the board said of itself when it was last attached."""
         self.clock = SerialClock(stream, link)
@@ -114,6 +117,7 @@ class SerialBoard:
             self._link.give_up()
             raise
         self._link.lost = False
+        self._attached = True
         self._pending = NONE
         self.clock.boot()
         self._sampled(self._last)
@@ -151,7 +155,10 @@ class SerialBoard:
         """Be as after a boot, at this end of the line."""
         self._pending = NONE
         self._last = None
-        self.watchdog.reset(reset_cause(board.cause, self._link.lost))
+        lost = self._attached and self._link.lost
+        self.watchdog.reset(reset_cause(board.cause, lost))
+        if lost and board.cause is BoardCause.POWER_ON:
+            self.encoder.carry(self.motor.outstanding)
         self.rtc.reset()
         self.motor.reset(board.lookahead_us)
         self.supply.reset()

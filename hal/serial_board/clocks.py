@@ -116,8 +116,9 @@ def reset_cause(cause: BoardCause, lost: bool) -> ResetCause:
     """Return the cause of a boot: as the board tells it, or known here alone.
 
     A board that is attached again before its dead-man has noticed speaks of another Attach in
-    time; whether the controller had `lost` it the controller knows.
+    time; whether the controller had `lost` it the controller knows. For a controller that has
+    lived through the board's loss of power, that is a lost board too.
     """
-    if lost and cause is BoardCause.COMMANDED:
+    if lost and cause in (BoardCause.COMMANDED, BoardCause.POWER_ON):
         return ResetCause.LINK_LOST
     return _RESET_CAUSES[cause]

@@ -25,6 +25,12 @@ class SerialMotor:
         self._running = False
         self._batch = 0
         self._commanded = 0
+        self._end = 0
+
+    @property
+    def outstanding(self) -> int:
+        """Strokes given to the board of which it has not said yet that they were driven."""
+        return self._end - self._commanded if self._running else 0
 
     @property
     def lookahead_us(self) -> int:
@@ -46,6 +52,7 @@ class SerialMotor:
             raise HalUsageError(f"{strokes} strokes every {interval_us} us pass the lookahead")
         self._link.send(Dispense(self._batch + 1, strokes, interval_us))
         self._batch += 1
+        self._end = self._commanded + strokes
         self._running = True
 
     def stop(self) -> None:
@@ -65,11 +72,21 @@ class SerialMotor:
 
 
 class SerialEncoder:
-    """`hal.Encoder`."""
+    """`hal.Encoder`.
+
+    A board that loses power counts from 0 again. While its controller lives on, the count here goes
+    on: from what was last reported, and every stroke that may have been made since.
+    """
 
     def __init__(self, link: ControllerLink) -> None:
         self._link = link
         self._moved = Sample(0, 0)
+        self._before = 0
+        """Strokes counted before the board last lost its power."""
+
+    def carry(self, outstanding: int) -> None:
+        """The board has lost its power, with so many strokes given to it and not yet reported."""
+        self._before = self._moved.value + outstanding
 
     def moved(self) -> Sample:
         """Whole strokes moved since power-on, as last reported."""
@@ -79,11 +96,11 @@ class SerialEncoder:
         """Guard a limit; the board cuts the supply there. Raises HalUsageError, HalLost."""
         if limit < 0:
             raise HalUsageError(f"encoder limit {limit} is below 0")
-        self._link.send(ArmEncoder(limit))
+        self._link.send(ArmEncoder(max(0, limit - self._before)))
 
     def reported(self, report: Report, taken_us: int) -> None:
         """Take what the board says."""
-        self._moved = Sample(report.moved, taken_us)
+        self._moved = Sample(self._before + report.moved, taken_us)
 
 
 class SerialSupply:

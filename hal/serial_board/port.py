@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import select
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -54,6 +55,8 @@ class SerialPort:
             self._serial = serial.serial_for_url(
                 self.port, self._baud, timeout=0, write_timeout=URL_WRITE_S, **options
             )
+            if self.port.startswith("socket://"):
+                self._serial._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if "://" not in self.port or self.port.startswith("socket://"):
             self._fd = int(self._serial.fileno())
             self._poll = select.poll()

@@ -48,7 +48,6 @@ from tools.programmer.transport import SerialTransport, Transport
 
 PROFILE = str(Path(__file__).with_name("fast-rotor.toml"))
 STROKE_NL = 100
-QUANTUM = 40
 FILL_NL = 40_000_000
 SECOND_US = 1_000_000
 SILENCE_US = 500_000
@@ -122,11 +121,15 @@ class Process:
         return fields
 
     def event(self, start: str) -> str:
-        """Return the next event that begins so; others are passed over."""
-        while True:
+        """Return the next event that begins so; others are passed over, for a while."""
+        seen = []
+        deadline_s = time.monotonic() + READY_S
+        while time.monotonic() < deadline_s:
             text: str = self.line().get("event", "")
             if text.startswith(start):
                 return text
+            seen.append(text)
+        pytest.fail(f"no event {start!r}, but {seen}")
 
     def ended(self) -> int:
         """Wait for the end; return the exit code."""
@@ -213,7 +216,6 @@ class Cable(threading.Thread):
         self._random = random.Random(seed)
         self._ber = 0.0
         self._gap_bits = 0
-        self._silent = False
         self._free_s = 0.0
         self._far = os.open(far, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         self._near: tuple[int, int] | None = None
@@ -252,11 +254,6 @@ class Cable(threading.Thread):
         with self._lock:
             self._free_s = time.monotonic() + for_s
 
-    def silence(self, silent: bool) -> None:
-        """Lose every byte, as with a pulled plug on an adapter that stays."""
-        with self._lock:
-            self._silent = silent
-
     def close(self) -> None:
         """End it."""
         self._ended = True
@@ -278,7 +275,7 @@ class Cable(threading.Thread):
         near = None if self._near is None else self._near[0]
         for to_board, fd in ((False, self._far), (True, near)):
             with suppress(OSError):
-                if fd is not None and (data := os.read(fd, 4096)) and not self._silent:
+                if fd is not None and (data := os.read(fd, 4096)):
                     self._held.append((to_board, self._spoiled(data)))
         while self._held and time.monotonic() >= self._free_s:
             to_board, data = self._held.popleft()

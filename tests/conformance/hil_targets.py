@@ -1,6 +1,8 @@
-"""Boards for the kit in this process, in virtual time, with every hand a bench can have."""
+"""Boards for the kit: in this process in virtual time, in lock-step, and the MicroPython agent."""
 
-from typing import ClassVar
+import time
+
+from micropython_board import MicroPythonBoard
 
 from emulator.board import EmulatedBoard
 from emulator.board_agent import BoardAgent
@@ -12,15 +14,19 @@ from emulator.world import World
 from hal.board import Board
 from hal.interfaces import ResetCause, TonePattern
 from hal.serial_board import SerialBoard
+from hal.serial_board.lockstep import LockstepStream
+from hal.serial_board.port import SerialPort
+from tools.hil.port_target import PortTarget, StreamTarget
 from tools.hil.target import Hand, Target
 
 POWER_OFF_US = 1_000_000
+OFF_S = 0.2
 
 
 class EmulatedTarget(Target):
     """The emulated board itself: what the kit must find nothing wrong with."""
 
-    hands: ClassVar[frozenset[Hand]] = frozenset(Hand) - {Hand.LINE}
+    hands: frozenset[Hand] = frozenset(Hand) - {Hand.LINE}
     real_time = False
 
     def __init__(self, profile: Profile) -> None:
@@ -74,11 +80,11 @@ class EmulatedTarget(Target):
 class LineTarget(EmulatedTarget):
     """The emulated board at the end of a line in memory."""
 
-    hands: ClassVar[frozenset[Hand]] = frozenset(Hand)
+    hands: frozenset[Hand] = frozenset(Hand)
 
     def _begin(self) -> None:
         self.line = BoardLine(self.world)
-        BoardAgent(self.world, self.emulated, self.line)
+        self.agent = BoardAgent(self.world, self.emulated, self.line)
         self.emulated.power_on()
         self._session = 0
         self.board = self.serial = SerialBoard(self.line)
@@ -95,4 +101,35 @@ class LineTarget(EmulatedTarget):
 
     def power_cycle(self) -> None:
         super().power_cycle()
+        self.attach()
+
+
+class LockstepTarget(StreamTarget):
+    """A board in another process, whose time is granted from here."""
+
+    real_time = False
+
+    def __init__(self, port: str, bench: str) -> None:
+        self._opened = SerialPort(port)
+        super().__init__(LockstepStream(self._opened), bench=bench)
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class MicroPythonTarget(PortTarget):
+    """The MicroPython agent on PTYs: its process is its power, its rotor a file."""
+
+    def __init__(self, agent: MicroPythonBoard) -> None:
+        super().__init__(agent.port, telemetry=agent.radio)
+        self._agent = agent
+        self.hands |= {Hand.POWER}
+
+    def truth_strokes(self) -> int | None:
+        return self._agent.strokes
+
+    def power_cycle(self) -> None:
+        self._agent.power_off()
+        time.sleep(OFF_S)
+        self._agent.power_on()
         self.attach()

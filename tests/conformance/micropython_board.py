@@ -1,8 +1,8 @@
 """The MicroPython agent as a process on two PTYs: one is its line, the other its radio.
 
-The agent's files are those of a Pico, unchanged; only `machine` is a stub. What the rotor really
-did is in a file that the stub writes. As a program it prints the two ports and runs until it is
-interrupted.
+The agent's files are those of a Pico, one line of pins.py apart; only `machine` is a stub. What the
+rotor really did is in a file that the stub writes. As a program it prints the two ports and runs
+until it is interrupted.
 """
 
 import importlib
@@ -58,8 +58,13 @@ class _Pty:
 class MicroPythonBoard:
     """A board that can lose power (`power_off`, `power_on`) and keeps its flash and rotor."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, line: str = "usb") -> None:
+        """Make a board in a folder of its own; `line` as in pins.py."""
         self.folder = folder
+        self._agent = folder / "agent"
+        shutil.copytree(AGENT, self._agent, ignore=shutil.ignore_patterns("__pycache__"))
+        pins = (AGENT / "pins.py").read_text().replace('LINE = "usb"', f'LINE = "{line}"')
+        (self._agent / "pins.py").write_text(pins)
         self._line, self._radio = _Pty(), _Pty()
         self.port, self.radio = self._line.path, self._radio.path
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,21 +85,23 @@ class MicroPythonBoard:
 
     def power_on(self) -> None:
         """Start the agent."""
+        line, radio = self._line.agent_fd, self._radio.agent_fd
         command = shutil.which("micropython", path=os.path.dirname(sys.executable))
         assert command, "the test extra brings a micropython command"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [command, "-X", f"heapsize={HEAP}", str(AGENT / "main.py")],
+                [command, "-X", f"heapsize={HEAP}", str(self._agent / "main.py")],
                 cwd=self.folder,
                 env={
                     **os.environ,
-                    "MICROPYPATH": f"{AGENT}:{STUB}:.frozen",
-                    "RADIO_FD": str(self._radio.agent_fd),
+                    "MICROPYPATH": f"{self._agent}:{STUB}:.frozen",
+                    "UART0": str(line),
+                    "UART1": str(radio),
                 },
-                stdin=self._line.agent_fd,
-                stdout=self._line.agent_fd,
+                stdin=line,
+                stdout=line,
                 stderr=log,
-                pass_fds=(self._radio.agent_fd,),
+                pass_fds=(line, radio),
             )
 
     def power_off(self) -> None:
@@ -122,6 +129,11 @@ class MicroPythonBoard:
         """Return when each step was really made, us since 1970."""
         path = self.folder / "rotor"
         return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def supply_us(self) -> tuple[int, bool]:
+        """Return when the motor's supply was last switched, us since 1970, and whether it is on."""
+        when, level = (self.folder / "supply").read_text().splitlines()[-1].split()
+        return int(when), level == "1"
 
     @property
     def strokes(self) -> int:

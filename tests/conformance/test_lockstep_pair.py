@@ -10,6 +10,7 @@ from board_pair import (
     FILL_NL,
     PROFILE,
     SECOND_US,
+    STROKE_NL,
     Board,
     accounted,
     bolus,
@@ -23,7 +24,7 @@ from emulator.devices.plant import PlantSetup
 from emulator.profile import Profile
 from hal.serial_board.lockstep import LockstepStream
 from hal.serial_board.port import SerialPort
-from protocol.codes import TxnOp
+from protocol.codes import Code, TxnOp
 from protocol.messages import LogRecord, Status
 from tools.emulated import build_pump
 from tools.programmer.client import Client
@@ -112,6 +113,7 @@ class Run(NamedTuple):
 
     strokes: list[int]
     status: Status
+    repeated: int
     truth: dict[str, object]
     records: list[LogRecord]
     turns: list[tuple[int, int, int]]
@@ -136,11 +138,13 @@ def scenario(session: Open, run: Callable[[int], None], strokes: Callable[[], in
     return counts
 
 
-def in_lockstep(log: Path) -> Run:
+def in_lockstep(log: Path, ber: str | None = None) -> Run:
     board = Board(log, "--lockstep", "--seed", "1")
     try:
         with closing(SerialPort(board.port)) as port:
             pump = Lockstep(board, port)
+            if ber is not None:
+                board.ask("inject", fault="line.noise", parameters={"ber": ber})
             random_bits = random.Random(3).getrandbits
 
             def session() -> AbstractContextManager[Client]:
@@ -149,7 +153,8 @@ def in_lockstep(log: Path) -> Run:
             strokes = scenario(session, pump.run, lambda: int(board.strokes))
             assert pump.pump.firmware is not None
             status = pump.pump.firmware.status()
-            return Run(strokes, status, board.truth(), pump.records, pump.turns)
+            repeated = pump.pump.board.line.repeated
+            return Run(strokes, status, repeated, board.truth(), pump.records, pump.turns)
     finally:
         board.kill()
 
@@ -162,7 +167,7 @@ def in_one_process() -> Run:
         lambda for_us: pump.world.run_until(pump.world.now_us + for_us),
         lambda: pump.board.motor.position() // STROKE,
     )
-    return Run(strokes, pump.firmware.status(), {}, [], [])
+    return Run(strokes, pump.firmware.status(), 0, {}, [], [])
 
 
 def test_two_runs_are_the_same_and_deliver_what_one_process_does(tmp_path: Path) -> None:
@@ -170,4 +175,14 @@ def test_two_runs_are_the_same_and_deliver_what_one_process_does(tmp_path: Path)
     assert first.strokes == in_one_process().strokes == [12, 12 + 10, 12 + 24 + 120]
     assert accounted(first.status) == first.strokes[-1]
     assert not first.status.alarms
+    assert first.repeated == 0
     assert in_lockstep(tmp_path / "second.log") == first
+
+
+def test_noise_is_the_same_noise_twice_and_costs_no_stroke(tmp_path: Path) -> None:
+    first = in_lockstep(tmp_path / "first.log", "0.0001")
+    (done,) = [record for record in first.records if record.code is Code.BOLUS_DONE]
+    assert done.a == 24 * STROKE_NL
+    assert accounted(first.status) == first.strokes[-1]
+    assert first.repeated > 10
+    assert in_lockstep(tmp_path / "second.log", "0.0001") == first

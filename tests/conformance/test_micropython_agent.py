@@ -1,25 +1,19 @@
 """The MicroPython agent on real PTYs, in real time, judged by the steps that its rotor made."""
 
-import os
 import random
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
+from agent_rig import SECOND_US, attached, cause, run, until_lost, wait_for
 from micropython_board import PINS, MicroPythonBoard
 
 from firmware import layout
-from hal.errors import HalLost
-from hal.interfaces import ResetCause, TonePattern
-from hal.interrupts import (
-    ENCODER_LIMIT,
-    FLASH_DONE,
-    LOW_VOLTAGE,
-    MOTOR_DONE,
-    NONE,
-    TELEMETRY_RX,
-)
+from hal.interfaces import ResetCause
+from hal.interrupts import ENCODER_LIMIT, MOTOR_DONE
 from hal.serial_board import SerialBoard
 from hal.serial_board.port import SerialPort
 from protocol import codec
@@ -34,9 +28,8 @@ from protocol.board_messages import (
 )
 from protocol.framing import Deframer, Frame, FrameType, encode
 
-SECOND_US = 1_000_000
 STROKE_US = 100_000
-LATE_US = 50_000
+LATE_US = 250_000
 """What a busy machine may add to an instant, without the agent being at fault."""
 
 
@@ -45,42 +38,6 @@ def agent(tmp_path: Path) -> Iterator[MicroPythonBoard]:
     with MicroPythonBoard(tmp_path) as board:
         yield board
         assert board.running, board.log
-
-
-def attached(agent: MicroPythonBoard, session: int = 1) -> SerialBoard:
-    board = SerialBoard(SerialPort(agent.port))
-    board.attach(session)
-    return board
-
-
-def wait_for(board: SerialBoard, bit: int, within_us: int = 3 * SECOND_US) -> int:
-    """Return all interrupts until the one with `bit`, which must come in time."""
-    end_us = board.clock.now_us() + within_us
-    seen = NONE
-    while not seen & bit:
-        assert board.clock.now_us() < end_us, f"no interrupt {bit}, but {seen}"
-        seen |= board.wait_for_interrupt(end_us)
-    return seen
-
-
-def run(board: SerialBoard, for_us: int) -> int:
-    """Wait so long; return all interrupts that came."""
-    end_us = board.clock.now_us() + for_us
-    seen = NONE
-    while board.clock.now_us() < end_us:
-        seen |= board.wait_for_interrupt(end_us)
-    return seen
-
-
-def until_lost(board: SerialBoard) -> str:
-    with pytest.raises(HalLost) as lost:
-        run(board, 10 * SECOND_US)
-    return str(lost.value)
-
-
-def cause(board: SerialBoard) -> BoardCause:
-    assert board.identity is not None
-    return board.identity.cause
 
 
 def test_the_board_says_what_it_is(agent: MicroPythonBoard) -> None:
@@ -110,7 +67,8 @@ def test_it_delivers_what_it_is_told_at_its_time(agent: MicroPythonBoard) -> Non
     assert agent.strokes == board.encoder.moved().value == board.motor.strokes_commanded() == 10
     steps_us = agent.steps_us()[: 5 * PINS.STEPS]
     ends_us = steps_us[PINS.STEPS - 1 :: PINS.STEPS]
-    assert ends_us[-1] - ends_us[0] == pytest.approx(4 * STROKE_US, abs=LATE_US)
+    intervals_us = [after - before for before, after in pairwise(ends_us)]
+    assert median(intervals_us) == pytest.approx(STROKE_US, rel=0.1)
 
 
 def test_strokes_that_are_asked_for_too_fast_are_all_made(agent: MicroPythonBoard) -> None:
@@ -119,8 +77,17 @@ def test_strokes_that_are_asked_for_too_fast_are_all_made(agent: MicroPythonBoar
     board.motor.dispense(50, 1000)
     wait_for(board, MOTOR_DONE)
     assert agent.strokes == board.encoder.moved().value == 50
-    steps_us = agent.steps_us()
-    assert steps_us[-1] - steps_us[0] >= (len(steps_us) - 1) * PINS.STEP_MIN_US
+    between_us = [after - before for before, after in pairwise(agent.steps_us())]
+    assert min(between_us) >= PINS.STEP_MIN_US
+
+
+def test_the_line_can_be_a_uart(tmp_path: Path) -> None:
+    with MicroPythonBoard(tmp_path, line="uart") as agent:
+        board = attached(agent)
+        board.supply.enable()
+        board.motor.dispense(4, 20_000)
+        wait_for(board, MOTOR_DONE)
+        assert agent.strokes == board.encoder.moved().value == 4
 
 
 def test_nothing_moves_without_the_supply(agent: MicroPythonBoard) -> None:
@@ -168,6 +135,9 @@ def test_a_board_that_hears_nothing_stops_by_itself(agent: MicroPythonBoard) -> 
     assert len(steps_us) % PINS.STEPS == 0
     assert steps_us[-1] < silent_us + SILENCE_US + STROKE_US + LATE_US
     assert steps_us[-1] > silent_us + SILENCE_US - TICK_INTERVAL_US - 2 * STROKE_US
+    cut_us, on = agent.supply_us()
+    assert not on
+    assert steps_us[-1] <= cut_us < steps_us[-1] + LATE_US
     strokes = agent.strokes
     assert until_lost(board)
     board.attach(2)
@@ -232,58 +202,6 @@ def test_a_message_acts_once_however_often_and_badly_it_comes(agent: MicroPython
     assert agent.strokes == board.encoder.moved().value == 30
 
 
-def test_flash_keeps_what_was_programmed_when_the_power_goes(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    flash = board.flash
-    for address, data in ((0, b"\x0f" * 128), (0, b"\x3c"), (layout.END - 3, b"end")):
-        flash.program(address, data)
-        assert wait_for(board, FLASH_DONE) == FLASH_DONE
-    flash.program(5 * 4096, b"gone")
-    wait_for(board, FLASH_DONE)
-    flash.erase(5 * 4096)
-    assert wait_for(board, FLASH_DONE) == FLASH_DONE
-    agent.power_off()
-    assert until_lost(board)
-    agent.power_on()
-    board.attach(2)
-    assert cause(board) is BoardCause.POWER_ON
-    assert flash.read(0, 129) == b"\x0c" + b"\x0f" * 127 + b"\xff"
-    assert flash.read(layout.END - 4, 4) == b"\xffend"
-    assert flash.read(129, layout.END - 132).strip(b"\xff") == b""
-    assert sorted(os.listdir(agent.folder / PINS.FLASH_FOLDER)) == ["0", "143"]
-
-
-def test_the_encoder_counts_from_power_on_and_through_an_attach(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    board.supply.enable()
-    board.motor.dispense(4, 20_000)
-    wait_for(board, MOTOR_DONE)
-    board.attach(2)
-    assert (board.encoder.moved().value, board.motor.strokes_commanded()) == (4, 0)
-    agent.power_off()
-    agent.power_on()
-    board.attach(3)
-    assert board.encoder.moved().value == 0
-    assert agent.strokes == 4
-
-
-def test_telemetry_passes_both_ways(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    radio = SerialPort(agent.radio)
-    to_pump, to_tool = random.Random(1).randbytes(3000), random.Random(2).randbytes(3000)
-    heard, told, written = b"", b"", 0
-    end_us = board.clock.now_us() + 5 * SECOND_US
-    left = to_pump
-    while (len(heard) < 3000 or len(told) < 3000) and board.clock.now_us() < end_us:
-        left = left[radio.write(left[:200]) :]
-        written += board.telemetry.write(to_tool[written:])
-        if board.wait_for_interrupt(board.clock.now_us() + 5_000) & TELEMETRY_RX:
-            heard += board.telemetry.read(4096)
-        told += radio.read(4096)
-    assert heard == to_pump
-    assert told == to_tool
-
-
 def test_the_rate_guard_begins_no_batch_above_its_limit(agent: MicroPythonBoard) -> None:
     board = SerialBoard(SerialPort(agent.port), guard=(5, 100))
     board.attach(1)
@@ -301,6 +219,16 @@ def test_the_rate_guard_begins_no_batch_above_its_limit(agent: MicroPythonBoard)
     board.motor.dispense(2, 20_000)
     wait_for(board, MOTOR_DONE)
     assert agent.strokes == 5
+
+
+def test_a_cause_waits_for_a_controller_that_is_heard(agent: MicroPythonBoard) -> None:
+    port = SerialPort(agent.port)
+    attach = codec.encode(Attach(9, DICTIONARY_ID))
+    port.write(encode(Frame(FrameType.HELLO, 0, 0, 0, 0, attach)))
+    time.sleep((SILENCE_US + LATE_US) / 1e6)
+    board = SerialBoard(port)
+    board.attach(1)
+    assert cause(board) is BoardCause.POWER_ON
 
 
 def test_another_dictionary_is_answered_and_changes_nothing(agent: MicroPythonBoard) -> None:
@@ -333,7 +261,7 @@ def test_a_controller_that_misses_its_deadline_is_cut_off(agent: MicroPythonBoar
     board.motor.dispense(1, 60 * SECOND_US)
     began = time.monotonic()
     assert until_lost(board)
-    assert 1.1 + 0.5 < time.monotonic() - began < 1.1 + 0.9 + 0.3
+    assert 1.1 + 0.5 < time.monotonic() - began < 1.1 + 0.9 + 1
     board.attach(2)
     assert board.watchdog.reset_cause() is ResetCause.WATCHDOG
     assert agent.strokes == 0
@@ -349,45 +277,3 @@ def test_past_its_limit_the_encoder_cuts_the_supply(agent: MicroPythonBoard) -> 
     if not seen & MOTOR_DONE:
         wait_for(board, MOTOR_DONE)
     assert (agent.strokes, len(agent.steps_us())) == (3, 3 * PINS.STEPS)
-
-
-def test_the_battery_is_measured_and_its_fall_reported(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    assert board.battery.rest_mv().value == pytest.approx(3600, abs=5)
-    assert board.battery.present()
-    board.battery.arm_low_voltage(2900)
-    agent.set("battery", 2950)
-    assert run(board, 300_000) == NONE
-    assert board.battery.rest_mv().value == pytest.approx(2950, abs=5)
-    agent.set("battery", 2880)
-    assert wait_for(board, LOW_VOLTAGE) == LOW_VOLTAGE
-    assert run(board, 300_000) == NONE
-    agent.set("battery", 0)
-    run(board, 300_000)
-    assert not board.battery.present()
-
-
-def test_pins_say_what_is_near(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    assert (board.telemetry.field_present, board.magnet.field_present().value) == (False, 0)
-    agent.set(f"gp{PINS.FIELD}", 0)
-    agent.set(f"gp{PINS.MAGNET}", 0)
-    run(board, 200_000)
-    assert (board.telemetry.field_present, board.magnet.field_present().value) == (True, 1)
-
-
-def test_the_piezo_plays_a_pattern_once(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    board.sounder.play(TonePattern.NON_CRITICAL)
-    run(board, 1_300_000)
-    heard = (agent.folder / "sound").read_text().split("\n")[2:-1]
-    assert heard == ["2700 32768", "2700 0"]
-
-
-def test_the_wall_clock_goes_on_through_an_attach(agent: MicroPythonBoard) -> None:
-    board = attached(agent)
-    assert board.rtc.now_s() == 0
-    board.rtc.set_s(800_000_000)
-    run(board, 1_100_000)
-    board.attach(2)
-    assert board.rtc.now_s() in (800_000_001, 800_000_002)

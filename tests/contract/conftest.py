@@ -1,7 +1,7 @@
 """Runs each contract suite on every target that has it.
 
-A suite is a module with `SUITE = "<interface>"`; its tests take the fixture `bench`. The conformance
-kit (`tools.hil.contract`) runs them too, on a board of its own: then that one is the only target.
+A suite is a module with `SUITE = "<interface>"`; its tests take the fixture `bench`. The
+conformance kit (`tools.hil.contract`) runs them on a board of its own, the only target then.
 """
 
 from typing import Any

@@ -15,11 +15,12 @@ from emulator.devices.motor import STROKE
 from emulator.devices.telemetry import Noise
 from emulator.trace import Trace
 from emulator.world import World
-from hal.interrupts import NONE
+from hal.interrupts import MOTOR_DONE, NONE
 from hal.serial_board import SerialBoard
 from protocol.framing import Deframer, Frame, encode
 
 SECOND_US = 1_000_000
+INTERVAL_US = 100_000
 
 
 class SerialRig:
@@ -72,6 +73,12 @@ class SerialRig:
         while (bits := self.board.wait_for_interrupt(end_us)) & bit == NONE:
             assert bits or self.board.clock.now_us() < end_us, f"no interrupt {bit}"
         return self.board.clock.now_us()
+
+    def deliver(self, strokes: int) -> int:
+        """Dispense a stroke every `INTERVAL_US`; return when it was done."""
+        self.board.supply.enable()
+        self.board.motor.dispense(strokes, INTERVAL_US)
+        return self.wait(MOTOR_DONE)
 
 
 def drop(count: int) -> Callable[[bytes], bytes]:

@@ -12,7 +12,7 @@ from hal.errors import HalLost
 from hal.interfaces import ResetCause
 from hal.interrupts import MOTOR_DONE
 from hal.serial_board.link import LOST_US
-from protocol.board_messages import SILENCE_US, TICK_INTERVAL_US
+from protocol.board_messages import SILENCE_US, TICK_INTERVAL_US, BoardCause
 
 INTERVAL_US = 100_000
 POINTS = 334
@@ -157,13 +157,15 @@ def test_the_cause_waits_for_a_controller_that_hears_it() -> None:
     assert rig.board.watchdog.reset_cause() is ResetCause.POWER_ON
 
 
-def test_lost_power_is_told_before_a_lost_link() -> None:
+def test_lost_power_is_a_lost_board_to_the_controller_that_lived_through_it() -> None:
     rig = SerialRig()
     rig.emulated.power_cut(SECOND_US)
     with pytest.raises(HalLost):
         rig.run(60 * SECOND_US)
     rig.board.attach(2)
-    assert rig.board.watchdog.reset_cause() is ResetCause.POWER_ON
+    assert rig.board.identity is not None
+    assert rig.board.identity.cause is BoardCause.POWER_ON
+    assert rig.board.watchdog.reset_cause() is ResetCause.LINK_LOST
 
 
 def test_a_low_supply_is_told() -> None:

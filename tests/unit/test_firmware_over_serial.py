@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 from nurse import STROKE_NL, therapy, volume_per_day
-from rig import PROFILE
 from serial_nurse import SerialNurse
 from serial_rig import edited, lose
 
@@ -125,15 +124,23 @@ def test_a_cable_pulled_during_a_bolus_costs_no_stroke_of_the_account(seconds: i
     assert same_account(nurse)
 
 
-def test_a_board_that_lost_its_power_is_accounted_for_on_the_safe_side() -> None:
-    nurse = programmed()
-    nurse.run(10 * SECOND_US)
+@pytest.mark.parametrize("rate", [SLOW, FAST])
+@pytest.mark.parametrize("after_us", [10_000_000, 10_100_000, 10_500_000, 10_950_000, 11_000_001])
+def test_a_board_that_lost_its_power_is_accounted_for_within_its_lookahead(
+    rate: Rate, after_us: int
+) -> None:
+    """On the safe side: what was given to the board and not reported counts as delivered."""
+    nurse = programmed(rate)
+    nurse.run(after_us)
+    lookahead_us = nurse.pump.board.motor.lookahead_us
     nurse.board.power_cut(2 * SECOND_US)
     nurse.channel = 0
-    nurse.run(10 * SECOND_US)
+    nurse.run(60 * SECOND_US)
+    assert nurse.alarms == {Code.BOARD_LINK_LOST: False}
     nurse.stop()
     nurse.run(5 * SECOND_US)
-    assert 0 <= accounted(nurse) - nurse.turned <= PROFILE.device.quantum_strokes
+    stroke_us = 1_000_000 if rate is FAST else 10_000_000
+    assert 0 <= accounted(nurse) - nurse.turned <= max(1, lookahead_us // stroke_us)
 
 
 def test_an_encoder_that_seems_to_stand_still_stops_the_bolus() -> None:
@@ -189,4 +196,20 @@ def test_controllers_that_hang_or_die_at_any_instant_leave_the_account_exact(see
         nurse.run(3 * SECOND_US)
         assert nurse.turned - accounted(nurse) in (0, 1)  # one may have ended since the last report
     nurse.channel = 0
+    assert same_account(nurse)
+
+
+@pytest.mark.parametrize("basal", [BolusBasal.CONTINUE, BolusBasal.PAUSE])
+def test_a_bolus_at_the_highest_rate_is_given_whole_though_each_batch_begins_late(
+    basal: BolusBasal,
+) -> None:
+    nurse = programmed(basal=basal)
+    strokes = 1_000
+    result = nurse.bolus(strokes * STROKE_NL, 0)
+    before = accounted(nurse)
+    nurse.run(strokes * SECOND_US)
+    done = nurse.query(result.txn)
+    assert (done.state, done.given_nl) == (TxnState.DONE, strokes * STROKE_NL)
+    due = strokes + (strokes // 10 if basal is BolusBasal.CONTINUE else 10)
+    assert abs(accounted(nurse) - before - due) <= 2
     assert same_account(nurse)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,23 @@ def test_each_stroke_ends_within_a_millisecond_after_it_is_due(rate: Flow) -> No
     for k, end_us in enumerate(run(pacer, 0, 4 * HOUR_US), start=1):
         due = Fraction(k * STROKE_PL * rate.denominator, rate.numerator)
         assert 0 <= end_us - due < 1000
+
+
+@pytest.mark.parametrize("period_us", [20_000, 900_000])
+def test_batches_that_begin_late_lose_no_stroke_at_the_highest_rate(period_us: int) -> None:
+    """Each batch begins 2 ms after the last one's end, as over a serial line."""
+    pacer = Pacer(STROKE_PL)
+    pacer.change(flow(STROKE_PL, period_us), 0)
+    now_us, strokes = 0, 0
+    while strokes < 10_000:
+        batch = pacer.plan(now_us, 64, 1 << 62, 2_000_000, period_us)
+        assert batch is not None
+        assert batch.interval_us >= period_us * 15 // 16
+        pacer.issued += batch.strokes
+        strokes += batch.strokes
+        now_us += batch.strokes * batch.interval_us + 2_000
+        assert now_us - strokes * period_us <= period_us + 4_000
+    assert strokes * period_us <= now_us
 
 
 def test_flows_add_and_subtract_exactly() -> None:

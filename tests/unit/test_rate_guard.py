@@ -8,13 +8,11 @@ from serial_rig import SECOND_US, SerialRig
 from emulator.rate_guard import RateGuard
 from hal.errors import HalLost
 from hal.interfaces import ResetCause
-from hal.interrupts import MOTOR_DONE
 from protocol.board_messages import NO_GUARD
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-INTERVAL_US = 100_000
 
 
 def test_without_limits_all_is_allowed() -> None:
@@ -80,16 +78,10 @@ def test_no_hour_and_no_day_ever_passes_its_limit(seed: int) -> None:
 # --- on the board ---
 
 
-def _deliver(rig: SerialRig, strokes: int) -> None:
-    rig.board.supply.enable()
-    rig.board.motor.dispense(strokes, INTERVAL_US)
-    rig.wait(MOTOR_DONE)
-
-
 def _refused(rig: SerialRig, strokes: int, session: int) -> None:
     turned = rig.turned
     with pytest.raises(HalLost):
-        _deliver(rig, strokes)
+        rig.deliver(strokes)
     rig.world.run_until(rig.world.now_us + 10 * SECOND_US)
     assert rig.turned == turned
     assert not rig.emulated.supply.enabled
@@ -99,43 +91,43 @@ def _refused(rig: SerialRig, strokes: int, session: int) -> None:
 
 def test_a_batch_that_would_pass_the_guard_is_not_begun_and_ends_the_session() -> None:
     rig = SerialRig(guard=(10, 100))
-    _deliver(rig, 8)
+    rig.deliver(8)
     _refused(rig, 3, session=2)
-    _deliver(rig, 2)
+    rig.deliver(2)
     assert rig.turned == 10
 
 
 def test_an_attach_does_not_begin_the_count_again_but_an_hour_does() -> None:
     rig = SerialRig(guard=(10, 100))
-    _deliver(rig, 10)
+    rig.deliver(10)
     rig.board.attach(2)
     assert rig.board.identity is not None
     assert (rig.board.identity.guard_hour, rig.board.identity.guard_day) == (10, 100)
     _refused(rig, 1, session=3)
     rig.world.run_until(rig.world.now_us + HOUR_US + MINUTE_US)
     rig.board.attach(4)
-    _deliver(rig, 10)
+    rig.deliver(10)
     assert rig.turned == 20
 
 
 def test_a_power_cut_forgets_the_guard_and_the_next_attach_sets_it_again() -> None:
     rig = SerialRig(guard=(10, 100))
-    _deliver(rig, 10)
+    rig.deliver(10)
     rig.emulated.power_cut(SECOND_US)
     with pytest.raises(HalLost):
         rig.run(60 * SECOND_US)
     rig.board.attach(2)
     assert rig.board.identity is not None
     assert rig.board.identity.guard_hour == NO_GUARD
-    _deliver(rig, 10)
+    rig.deliver(10)
     _refused(rig, 1, session=3)
 
 
 def test_a_batch_the_motor_refuses_is_not_counted() -> None:
     rig = SerialRig(guard=(20, 100))
     rig.emulated.motor.dispense(1, SECOND_US)  # a hand on the board: the motor is busy
-    _deliver(rig, 15)
+    rig.deliver(15)
     assert rig.turned == 0
     rig.run(2 * SECOND_US)
-    _deliver(rig, 15)
+    rig.deliver(15)
     assert rig.turned == 1 + 15

@@ -8,7 +8,9 @@ piece, so that the board does the same however the bytes were cut on their way.
 import selectors
 from collections.abc import Callable
 
+from emulator.board_line import Spoil
 from emulator.ports import Port
+from emulator.server import HORIZON_US
 from emulator.world import World
 from hal.serial_board.lockstep import time_frame, time_message
 from protocol.board_messages import Grant, Reached
@@ -23,6 +25,12 @@ class PortLine:
         self._port = port
         self._host_us = host_us
         self._receive: Callable[[bytes], None] = lambda data: None
+        self.spoil()
+
+    def spoil(self, to_board: Spoil = bytes, to_host: Spoil = bytes) -> None:
+        """Let these say what arrives of what is sent; without arguments the line is good again."""
+        self._to_board = to_board
+        self._to_host = to_host
 
     def attach(self, selector: selectors.BaseSelector) -> None:
         """Join the loop that serves the port."""
@@ -34,6 +42,9 @@ class PortLine:
 
     def board_write(self, data: bytes) -> None:
         """Send to the controller; what a port that nobody reads cannot hold is lost."""
+        self._send(self._to_host(data))
+
+    def _send(self, data: bytes) -> None:
         self._port.send(data[: self._port.room], self._host_us())
 
     def _ready(self) -> None:
@@ -42,7 +53,7 @@ class PortLine:
             self._arrived(data)
 
     def _arrived(self, data: bytes) -> None:
-        self._receive(data)
+        self._receive(self._to_board(data))
 
 
 class LockstepLine(PortLine):
@@ -73,10 +84,10 @@ class LockstepLine(PortLine):
         world = self._world
         held, self._held = self._held, b""
         if held:
-            self._receive(held)
-        until_us = max(until_us, world.now_us)
+            self._receive(self._to_board(held))
+        until_us = max(min(until_us, HORIZON_US), world.now_us)
         while not self._spoken and not world.run_some(until_us, 1):
             pass
         world.run_until(world.now_us)
-        super().board_write(time_frame(Reached(world.now_us)))
+        self._send(time_frame(Reached(world.now_us)))
         self._spoken = False

@@ -22,6 +22,7 @@ from emulator.ports import Port
 from emulator.profile import Profile
 from emulator.server import Server
 from emulator.world import World
+from tools.board.faults import BoardBench, LineFaults
 from tools.board.line import LockstepLine, PortLine
 from tools.programmer import format as show
 from tools.run.live import ended_by_signals, host_us
@@ -88,7 +89,8 @@ class BoardRun:
         self._server.watch = _NobodyWaits()
         line.attach(self._server.selector)
         self._agent = BoardAgent(world, board, line)
-        bench = Bench(self._server, board, self.report, setup.drugs)
+        self._faults = LineFaults(world, line)
+        bench = BoardBench(Bench(self._server, board, self.report, setup.drugs), self._faults)
         socket = BenchSocket(ports.bench, bench.handle, self._server.selector)
         stack.callback(socket.close)
         board.power_on()
@@ -107,6 +109,7 @@ class BoardRun:
         return {
             "run.now_us": self._world.now_us,
             **truth(board),
+            "truth.line_faults": self._faults.active,
             "truth.strokes": show.number(Fraction(board.motor.position(), STROKE)),
             "truth.motor_running": board.motor.running,
             "radio.received_bytes": self._radio.received,

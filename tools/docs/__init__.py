@@ -10,6 +10,7 @@ from typing import Final
 
 from tools.docs.alarms_page import render as alarms
 from tools.docs.drugs_page import render as drugs
+from tools.docs.hil_page import render as hil
 from tools.docs.modes_page import render as modes
 from tools.docs.protocol_page import render as protocol
 from tools.docs.scenarios_page import render as scenarios
@@ -17,6 +18,7 @@ from tools.docs.scenarios_page import render as scenarios
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/alarms.md": alarms,
     "docs/drugs.md": drugs,
+    "docs/hil.md": hil,
     "docs/modes.md": modes,
     "docs/protocol.md": protocol,
     "docs/scenarios.md": scenarios,

@@ -9,9 +9,11 @@ from typing import Final
 from hal.errors import HalLost
 from hal.interfaces import ResetCause
 from hal.interrupts import ENCODER_LIMIT, MOTOR_DONE
+from hal.serial_board import SerialBoard
 from hal.serial_board.link import LOST_US
-from protocol.board_messages import REPORT_INTERVAL_US, SILENCE_US
+from protocol.board_messages import REPORT_INTERVAL_US, SILENCE_US, Capability
 from tools.hil.stage import Stage
+from tools.hil.target import Hand
 
 MS: Final = 1_000
 INTERVAL_US: Final = 100 * MS
@@ -41,6 +43,10 @@ def limit(stage: Stage) -> None:
     """The encoder's limit cuts the supply by itself: of 6 strokes 3 are moved."""
     board = stage.board
     before = _ready(stage)
+    identity = board.identity if isinstance(board, SerialBoard) else None
+    if identity is not None and not identity.capabilities & Capability.ENCODER_CUT:
+        stage.judge.not_tested("", "the board states no ENCODER_CUT")
+        return
     board.encoder.arm(before + 2)
     board.motor.dispense(6, 2 * INTERVAL_US)
     at_us = stage.wait(ENCODER_LIMIT, 2 * BATCH_US)
@@ -92,6 +98,8 @@ def guard_limit(stage: Stage) -> None:
 def guard_closed(stage: Stage) -> None:
     """With no stroke allowed none is given; the guard stays so until the board loses its power."""
     _guarded(stage, 0, 0)
+    if Hand.POWER in stage.target.hands:
+        stage.target.power_cycle()
 
 
 def _guarded(stage: Stage, hour: int, allowed: int) -> None:

@@ -14,7 +14,7 @@ from tools.hil.target import Hand, Target
 
 SESSION_BITS: Final = 32
 POWER_OFF_US: Final = 1_000_000
-POWER_BACK_S: Final = 1.2
+POWER_BACK_US: Final = 1_200_000
 _READ_MAX: Final = 4096
 
 
@@ -23,12 +23,15 @@ class StreamTarget(Target):
 
     hands: frozenset[Hand] = frozenset({Hand.LINE})
 
-    def __init__(self, stream: ByteStream, baud: int = 115_200) -> None:
-        """Make it; nothing is sent before `attach`."""
+    def __init__(self, stream: ByteStream, baud: int = 115_200, bench: str | None = None) -> None:
+        """Make it; nothing is sent before `attach`. `bench` is an emulated board's socket."""
         self._stream = stream
         self._baud = baud
+        self._bench = bench
         self.serial = SerialBoard(stream, baud)
         self.board: Board = self.serial
+        if bench is not None:
+            self.hands |= {Hand.POWER, Hand.BATTERY, Hand.MAGNET}
 
     def now_us(self) -> int:
         """Return the stream's time."""
@@ -51,65 +54,16 @@ class StreamTarget(Target):
             self._stream.wait(end_us)
             self._stream.read(_READ_MAX)
 
-
-class PortTarget(StreamTarget):
-    """A board on a port."""
-
-    def __init__(self, port: str, baud: int, telemetry: str | None, bench: str | None) -> None:
-        """Open the ports. Raises HalLost, HalUsageError."""
-        self._port = SerialPort(port, baud)
-        super().__init__(self._port, baud)
-        self._radio = None if telemetry is None else SerialPort(telemetry, baud)
-        self._bench = bench
-        if self._radio is not None:
-            self.hands |= {Hand.RADIO}
-        if bench is not None:
-            self.hands |= {Hand.POWER, Hand.BATTERY, Hand.MAGNET}
-
-    def attach(self) -> None:
-        """Attach; a port that was closed under the board is opened again."""
-        try:
-            super().attach()
-        except HalLost:
-            self._port.open()
-            super().attach()
-
-    def hang(self, for_us: int) -> None:
-        """Sleep."""
-        time.sleep(for_us / 1e6)
+    # Hands of a bench socket
 
     def truth_strokes(self) -> int | None:
-        """Return what the bench socket says."""
-        if self._bench is None:
-            return None
-        return int(self._ask("status")["truth.strokes"])
-
-    def close(self) -> None:
-        """Close the ports."""
-        self._port.close()
-        if self._radio is not None:
-            self._radio.close()
-
-    # Hands
-
-    def host_write(self, data: bytes) -> None:
-        """Send on the radio's port."""
-        assert self._radio is not None
-        while data := data[self._radio.write(data) :]:
-            self._radio.wait(self.now_us() + POWER_OFF_US)
-
-    def host_read(self) -> bytes:
-        """Take from the radio's port."""
-        assert self._radio is not None
-        received = b""
-        while data := self._radio.read(_READ_MAX):
-            received += data
-        return received
+        """Return what the bench says."""
+        return None if self._bench is None else int(self._ask("status")["truth.strokes"])
 
     def power_cycle(self) -> None:
         """Let the bench cut the power."""
         self._ask("power-cut", duration_us=POWER_OFF_US)
-        time.sleep(POWER_BACK_S)
+        self.hang(POWER_BACK_US)
         self.attach()
 
     def magnet(self, present: bool) -> None:
@@ -130,3 +84,49 @@ class PortTarget(StreamTarget):
             raise NoBench(str(answer.get("error")))
         result: Mapping[str, Any] = answer["result"]
         return result
+
+
+class PortTarget(StreamTarget):
+    """A board on a port, and perhaps its radio on another."""
+
+    def __init__(
+        self, port: str, baud: int = 115_200, telemetry: str | None = None, bench: str | None = None
+    ) -> None:
+        """Open the ports. Raises HalLost, HalUsageError."""
+        self._port = SerialPort(port, baud)
+        super().__init__(self._port, baud, bench)
+        self._radio = None if telemetry is None else SerialPort(telemetry, baud)
+        if self._radio is not None:
+            self.hands |= {Hand.RADIO}
+
+    def attach(self) -> None:
+        """Attach; a port that was closed under the board is opened again."""
+        try:
+            super().attach()
+        except HalLost:
+            self._port.open()
+            super().attach()
+
+    def hang(self, for_us: int) -> None:
+        """Sleep."""
+        time.sleep(for_us / 1e6)
+
+    def close(self) -> None:
+        """Close the ports."""
+        self._port.close()
+        if self._radio is not None:
+            self._radio.close()
+
+    def host_write(self, data: bytes) -> None:
+        """Send on the radio's port."""
+        assert self._radio is not None
+        while data := data[self._radio.write(data) :]:
+            self._radio.wait(self.now_us() + POWER_OFF_US)
+
+    def host_read(self) -> bytes:
+        """Take from the radio's port."""
+        assert self._radio is not None
+        received = b""
+        while data := self._radio.read(_READ_MAX):
+            received += data
+        return received

@@ -74,8 +74,6 @@ class PumpOnBoard:
         """Every record the controller made, with the kit's time."""
         self.seen: list[tuple[int, int]] = []
         """For each stroke the instants between which it was seen to end."""
-        self.late_us = 0
-        """The longest that anything was done after it was to be."""
         self._count: int | None = None
         self._sampled_us = 0
         erase_all(target)
@@ -94,6 +92,7 @@ class PumpOnBoard:
     def power_cycle(self) -> None:
         """The board loses its power and gets it back; a new controller takes it over."""
         self.target.power_cycle()
+        self._count = None  # it may go on from what the controller takes for moved
         self._start()
 
     def _start(self) -> None:
@@ -121,7 +120,6 @@ class PumpOnBoard:
         """Let the pump run until the kit's time is this."""
         while self.target.now_us() < until_us:
             self._step(until_us)
-        self.late_us = max(self.late_us, self.target.now_us() - until_us)
 
     def run(self, for_us: int) -> None:
         """Let the pump run this long."""

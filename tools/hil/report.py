@@ -78,7 +78,7 @@ def identity_lines(identity: dict[str, str]) -> list[str]:
 
 def tolerance_lines(tolerances: Tolerances) -> list[str]:
     """Return the table of tolerances, and what they come to on this line."""
-    lines = [f"{name:16}{limit:32}{reason}" for name, limit, reason in TOLERANCES]
+    lines = [f"{name:16}{limit:48}{reason}" for name, limit, reason in TOLERANCES]
     late, stroke = tolerances.late_us / 1000, tolerances.stroke_us / 1000
     return [*lines, f"On this line: instant +{late:.1f} ms, stroke +{stroke:.1f} ms."]
 

@@ -9,7 +9,7 @@ from typing import Final
 from emulator.profile import Profile
 from hal.errors import HalError
 from tools.hil import board_alone, delivery
-from tools.hil.checks import Tolerances
+from tools.hil.checks import Tolerances, Verdict
 from tools.hil.pump import FlashStuck, HostLate
 from tools.hil.stage import Played, Scenario, Stage
 from tools.hil.target import Hand, Target
@@ -17,6 +17,8 @@ from tools.programmer.errors import ProgrammerError
 
 TRIES_MAX: Final = 4
 """Of a scenario for which the host did not act in time."""
+LATE_TRIES: Final = 2
+"""Of a scenario in which something came too late, and nothing else was wrong."""
 _LINE: Final = frozenset({Hand.LINE})
 _POWER: Final = frozenset({Hand.LINE, Hand.POWER})
 _PACE: Final = "pulse timer: is each stroke ended at start + k * interval, and MOTOR_DONE with it?"
@@ -42,7 +44,7 @@ SCENARIOS: Final = (
         "dead-man: 500 ms without a valid frame end the session, and nothing else does", _LINE,
     ),
     Scenario(
-        "stall", "nothing moves for 5 strokes, then it does", delivery.stall,
+        "stall", "nothing moves for 10 strokes, then it does", delivery.stall,
         "encoder: does it count what turned, or what was commanded? supply: is it really cut?",
     ),
     Scenario("reservoir", "low after 8 strokes, empty after 12", delivery.reservoir, _PACE),
@@ -76,19 +78,24 @@ def play_all(
     tolerances: Tolerances,
     scenarios: Iterable[Scenario] = SCENARIOS,
 ) -> Iterator[Played]:
-    """Play scenarios in order; yield each when it is over."""
+    """Play scenarios in order, until the board is gone; yield each when it is over."""
+    gone = ""
     for scenario in scenarios:
-        yield play(scenario, target, profile, tolerances)
+        if gone:
+            yield _left_out(scenario, target, profile, tolerances, gone)
+            continue
+        played = play(scenario, target, profile, tolerances)
+        yield played
+        if any(check.verdict is Verdict.DIFFERS for check in played.checks):
+            gone = _gone(target)
 
 
 def play(scenario: Scenario, target: Target, profile: Profile, tolerances: Tolerances) -> Played:
     """Play one scenario. Raises HalMismatch when the board is another one by now."""
     start_us = target.now_us()
-    stage = Stage(scenario.name, target, profile, tolerances, scenario.hint)
     missing = sorted(scenario.needs - target.hands)
     if missing:
-        stage.judge.not_tested("", f"needs {', '.join(missing)}")
-        return Played(scenario, stage.judge.checks, None, 0, 0)
+        return _left_out(scenario, target, profile, tolerances, f"needs {', '.join(missing)}")
     late = ""
     for tries in range(1, TRIES_MAX + 1):
         stage = Stage(scenario.name, target, profile, tolerances, scenario.hint)
@@ -97,12 +104,30 @@ def play(scenario: Scenario, target: Target, profile: Profile, tolerances: Toler
         except HostLate as error:
             late = str(error)
             continue
+        if stage.judge.only_late and tries < LATE_TRIES:
+            continue
         return Played(
             scenario, stage.judge.checks, stage.strokes, target.now_us() - start_us, tries
         )
+    why = f"this host was late {TRIES_MAX} times, by {late} the last time"
+    return _left_out(scenario, target, profile, tolerances, why)
+
+
+def _left_out(
+    scenario: Scenario, target: Target, profile: Profile, tolerances: Tolerances, why: str
+) -> Played:
     stage = Stage(scenario.name, target, profile, tolerances, scenario.hint)
-    stage.judge.not_tested("", f"this host was late {TRIES_MAX} times, by {late} the last time")
-    return Played(scenario, stage.judge.checks, None, target.now_us() - start_us, TRIES_MAX)
+    stage.judge.not_tested("", why)
+    return Played(scenario, stage.judge.checks, None, 0, 0)
+
+
+def _gone(target: Target) -> str:
+    """Return why the board cannot be attached any more; nothing when it can."""
+    try:
+        target.attach()
+    except HalError as error:
+        return f"the board is gone: {error}"
+    return ""
 
 
 def _play_once(scenario: Scenario, stage: Stage) -> None:

@@ -32,8 +32,15 @@ class Stage:
 
     def before(self, limit_us: int) -> None:
         """Say that what follows makes sense until then only. Raises HostLate."""
-        if self.target.now_us() + self.judge.tolerances.rtt_us > limit_us:
-            raise HostLate(f"{self.target.now_us() - limit_us} us")
+        late_us = self.target.now_us() + self.judge.tolerances.rtt_us - limit_us
+        if late_us > 0 and self.target.real_time:
+            raise HostLate(f"{late_us / 1000:.1f} ms")
+
+    def ready(self, pump: PumpOnBoard, strokes: int, limit_us: int) -> None:
+        """Say that so many strokes are over, and it is not too late yet. Raises HostLate."""
+        self.before(limit_us)
+        if pump.strokes < strokes and self.target.real_time:
+            raise HostLate(f"a stroke of {strokes}")
 
     def stop_after(self, pump: PumpOnBoard, schedule: Schedule, stroke: int) -> None:
         """Stop a quarter of an interval after a stroke is due, when the next is not driven yet.

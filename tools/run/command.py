@@ -4,6 +4,8 @@ Start-up order: what was asked is checked, the state folder is locked and read, 
 and booted, port and bench open. A therapy is programmed through the port, with the world held at
 its first instant. Then the ready line is printed, and the port is the client's. However the run
 ends, the state is saved, and links and sockets are removed.
+
+With `--board` there is no emulator: `tools.run.on_board` drives a board at the end of a line.
 """
 
 import argparse

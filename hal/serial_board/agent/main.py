@@ -23,9 +23,9 @@ class Parts:
 
     def __init__(self):
         self.supply = Supply()  # first: from here on the gate is driven
-        self.motor = Motor()
-        self.encoder = Encoder(self.supply.gate)
         self.clock = Clock()
+        self.motor = Motor(self.clock)
+        self.encoder = Encoder(self.supply.gate)
         self.battery = Battery()
         self.sounder = Sounder()
         self.flash = FlashStore(pins.FLASH_FOLDER)

@@ -1,11 +1,13 @@
 """The metering motor: whole strokes of a stepper, paced by the clock, and the gate of its supply.
 
-Stroke k of a batch ends at start + k * interval. Its steps are due in the `DRIVE_US` before that,
-all but the last eighth, in which rotor and encoder come to rest. The loop calls `poll`, which makes
-one step when one is due: the loop that minds the dead-man is the one that moves the motor, and a
-loop that hangs moves nothing. Late steps are caught up, never closer than `STEP_MIN_US`. As long as
-the loop is away (a flash sector takes 50 ms, interrupts off) there is no step that the encoder
-could miss.
+Stroke k of a batch ends with its last step at start + k * interval; its steps are due in the
+`DRIVE_US` before that. The batch ends `SETTLE_US` later: rotor and encoder have come to rest, and
+the coils lose their current.
+
+The loop calls `poll`, which makes one step when one is due: the loop that minds the dead-man is
+the one that moves the motor, and a loop that hangs moves nothing. Late steps are caught up, never
+closer than `STEP_MIN_US`. As long as the loop is away (a flash sector takes 50 ms, interrupts off)
+there is no step that the encoder could miss.
 """
 
 import time
@@ -40,7 +42,8 @@ class Supply:
 class Motor:
     """Runs one batch at a time. `ended` is set with its end, and is the caller's to clear."""
 
-    def __init__(self):
+    def __init__(self, clock):
+        self._clock = clock
         self._step = Pin(pins.STEP, Pin.OUT, value=0)
         self._direction = Pin(pins.DIRECTION, Pin.OUT, value=pins.FORWARD)
         self._off = Pin(pins.DRIVER_OFF, Pin.OUT, value=1)
@@ -67,21 +70,22 @@ class Motor:
         self._interval_us = interval_us
         self._drive_us = min(pins.DRIVE_US, interval_us // 2)
         self._end_us = now_us + interval_us
-        self._next_stroke()
+        self._steps = 0
+        self.due_us = self._at_us()
 
     def stop(self):
         """Begin no further stroke; the one under way is finished."""
         if self.driving:
             self._left = 1
-        elif self.running:
+        elif self.running and self._left:
             self._finish()
 
     def poll(self, now_us):
-        """Make the step that is due, or end the stroke. `due_us` says when there is more to do."""
+        """Make the step that is due, or end the batch. `due_us` says when there is more to do."""
         if not self.running or now_us < self.due_us:
             return
-        if self._steps == pins.STEPS:
-            self._stroke_ended()
+        if self._left == 0:
+            self._finish()
             return
         if not self.driving:
             self.driving = True
@@ -90,31 +94,27 @@ class Motor:
         time.sleep_us(_PULSE_US)
         self._step.value(0)
         self._steps += 1
-        self.due_us = max(self._at_us(), now_us + pins.STEP_MIN_US)
+        now_us = self._clock.now_us()  # it was before the pulse that `poll` was called with
+        if self._steps == pins.STEPS:
+            self._stroke_ended(now_us)
+        else:
+            self.due_us = max(self._at_us(), now_us + pins.STEP_MIN_US)
 
     def _at_us(self):
-        """Return when the next step is due, or the end of the stroke after the last."""
-        if self._steps == pins.STEPS:
-            return self._end_us
-        step_us = self._drive_us * 7 // 8 * (self._steps + 1) // pins.STEPS
-        return self._end_us - self._drive_us + step_us
+        """Return when the next step is due."""
+        left_us = self._drive_us * (pins.STEPS - 1 - self._steps) // pins.STEPS
+        return self._end_us - left_us
 
-    def _next_stroke(self):
-        self._steps = 0
-        self.due_us = self._at_us()
-
-    def _stroke_ended(self):
+    def _stroke_ended(self, now_us):
+        self.driving = False
         self.commanded += 1
         self._left -= 1
-        self.driving = False
+        self._steps = 0
+        self._end_us += self._interval_us
         if self._left:
-            self._end_us += self._interval_us
-            self._next_stroke()
-            if self._drive_us < pins.DRIVE_US:
-                return  # the next step comes soon
+            self.due_us = max(self._at_us(), now_us + pins.STEP_MIN_US)
         else:
-            self._finish()
-        self._off.value(1)
+            self.due_us = now_us + pins.SETTLE_US
 
     def _finish(self):
         self.running = False

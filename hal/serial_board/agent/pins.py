@@ -50,6 +50,8 @@ STEP_MIN_US = 500
 """Shortest time between two steps that the motor surely follows from a standstill."""
 DRIVE_US = 100_000
 """How long a stroke is driven; with a short interval half the interval."""
+SETTLE_US = 4_000
+"""From the last step of a batch until the encoder has surely seen it."""
 ENCODER_PULSES = 4
 """Encoder edges of one stroke; divides STEPS."""
 

@@ -1,13 +1,14 @@
 """MicroPython's `machine` for the unix port: a board of files, in the current folder.
 
     rotor      a line for each step that the rotor has made: when, us since 1970
+    supply     a line for each change of the motor's supply: when, and its level
     sound      a line for each change of the piezo: Hz, duty
     gp<N>      level of an input pin, "0" or "1"; pulled up without the file
     battery    battery voltage, mV; 3600 without the file
     jammed     while it exists the rotor stands still
 
-A step pulse with supply and driver on turns the rotor, and the rotor pulses the encoder. UART1 is
-the descriptor that RADIO_FD names.
+A step pulse with supply and driver on turns the rotor, and the rotor pulses the encoder. A UART is
+the descriptor that UART0 or UART1 of the environment names.
 """
 
 import os
@@ -77,10 +78,13 @@ class Pin:
             if self._mode == self.OUT:
                 return _rotor.levels[self.number]
             return _number(f"gp{self.number}", 1)
-        rising = level and not _rotor.levels.get(self.number)
+        before = _rotor.levels.get(self.number)
         _rotor.levels[self.number] = level
-        if self.number == pins.STEP and rising:
+        if self.number == pins.STEP and level and not before:
             _rotor.pulse()
+        if self.number == pins.SUPPLY and level != before:
+            with open("supply", "a") as file:
+                file.write(f"{time.time_ns() // 1000} {level}\n")
         return None
 
     def irq(self, handler, trigger, hard):
@@ -110,7 +114,7 @@ class PWM:
 
 class UART:
     def __init__(self, number, baud, tx, rx, rxbuf, txbuf, timeout, timeout_char):
-        self._file = open(int(os.getenv("RADIO_FD")), "r+b")
+        self._file = open(int(os.getenv(f"UART{number}")), "r+b")
         self._readable = select.poll()
         self._readable.register(self._file, select.POLLIN)
         self._writable = select.poll()

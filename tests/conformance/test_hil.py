@@ -1,0 +1,157 @@
+"""The conformance scenarios on every kind of board: the same strokes, in time, on each.
+
+In real time several boards of a kind work side by side, each with a few of the scenarios. A board
+of its own has the last one, which leaves it closed.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from board_pair import Process
+from hil_targets import EmulatedTarget, LineTarget, LockstepTarget, MicroPythonTarget
+from live_pump import itpump
+from micropython_board import MicroPythonBoard
+
+from emulator.profile import Profile
+from tools.hil import line
+from tools.hil.checks import Tolerances, Verdict
+from tools.hil.command import PROFILE
+from tools.hil.port_target import PortTarget
+from tools.hil.scenarios import SCENARIOS, play_all
+from tools.hil.stage import Played, Scenario
+from tools.hil.target import Hand, Target
+
+BOARD_US_MAX = 20_000_000
+BOARDS = 8
+"""Of a kind, side by side."""
+STROKES = {
+    "basal": 12,
+    "rate_change": 10,
+    "bolus_on_top": 13,
+    "bolus_instead": 15,
+    "reservations": 26,
+    "stop_in_bolus": 10,
+    "reset_in_bolus": 9,
+    "hang_in_bolus": 9,
+    "stall": 5,
+    "reservoir": 12,
+    "persistence": 3,
+    "batches": 30,
+    "limit": 3,
+    "dead_man": 1,
+    "watchdog": 0,
+    "power_lost": 9,
+    "guard_limit": 3,
+    "guard_closed": 0,
+}
+"""What each scenario delivers, on every board."""
+ONE_WAY_US = 1_000
+ROUNDING_US = 64
+"""An interval is a whole number of µs, rounded up: so late is the end of the longest batch."""
+MAY_LATE = 2
+"""Scenarios that a busy machine may be too late for."""
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    return Profile.load(PROFILE)
+
+
+def _judge(played: list[Played], late_max: int = 0) -> None:
+    """All conform, deliver what they must, and take no longer than they may."""
+    differ = [check for one in played for check in one.checks if check.verdict is Verdict.DIFFERS]
+    assert differ == []
+    strokes = {one.scenario.name: one.strokes for one in played if one.strokes is not None}
+    assert strokes == {name: STROKES[name] for name in strokes}
+    assert len(played) - len(strokes) <= late_max, [one.checks for one in played]
+    assert all(one.board_us / max(1, one.tries) <= BOARD_US_MAX for one in played)
+
+
+def test_there_are_enough_scenarios_and_each_has_its_strokes() -> None:
+    assert [scenario.name for scenario in SCENARIOS] == list(STROKES)
+    assert len(SCENARIOS) >= 10
+
+
+def test_the_emulated_board_itself_conforms(profile: Profile) -> None:
+    chosen = [one for one in SCENARIOS if Hand.LINE not in one.needs]
+    assert len(chosen) >= 10
+    _judge(list(play_all(EmulatedTarget(profile), profile, Tolerances(report_us=0), chosen)))
+
+
+def test_the_emulated_board_on_a_line_in_this_process_conforms(profile: Profile) -> None:
+    _judge(list(play_all(LineTarget(profile), profile, Tolerances(2 * ONE_WAY_US + ROUNDING_US))))
+
+
+def test_the_emulated_board_in_lockstep_conforms(profile: Profile, tmp_path: Path) -> None:
+    board = Process(tmp_path / "log", "board", "--lockstep", "--profile", str(PROFILE))
+    target = LockstepTarget(board.ready["port"], board.ready["bench"])
+    try:
+        found = line.examine(target, target.serial)
+        assert found.tolerances.late_us == 0
+        assert all(check.verdict is Verdict.OK for check in found.judge.checks)
+        _judge(list(play_all(target, profile, found.tolerances)))
+    finally:
+        target.close()
+        board.kill()
+
+
+@contextmanager
+def _emulated(folder: Path) -> Iterator[PortTarget]:
+    board = Process(folder / "log", "board", "--profile", str(PROFILE))
+    target = PortTarget(board.ready["port"], bench=board.ready["bench"])
+    try:
+        yield target
+    finally:
+        target.close()
+        board.kill()
+
+
+@contextmanager
+def _micropython(folder: Path) -> Iterator[PortTarget]:
+    with MicroPythonBoard(folder) as agent:
+        target = MicroPythonTarget(agent)
+        try:
+            yield target
+        finally:
+            target.close()
+
+
+@pytest.mark.parametrize("make", [_emulated, _micropython])
+def test_boards_on_ports_conform_in_real_time(
+    profile: Profile, tmp_path: Path, make: Callable[[Path], Iterator[Target]]
+) -> None:
+    def on_one_board(place: int) -> list[Played]:
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        with make(folder) as target:
+            found = line.examine(target, target.serial)
+            print(place, found.tolerances, file=sys.stderr)
+            return list(play_all(target, profile, found.tolerances, shares[place]))
+
+    shares: list[list[Scenario]] = [list(SCENARIOS[place::BOARDS]) for place in range(BOARDS)]
+    with ThreadPoolExecutor(BOARDS) as pool:
+        played = [one for share in pool.map(on_one_board, range(BOARDS)) for one in share]
+    _judge(played, MAY_LATE)
+
+
+def test_the_command_reports_a_board_as_json(tmp_path: Path) -> None:
+    board = Process(tmp_path / "log", "board", "--profile", str(PROFILE))
+    try:
+        ports = ("--port", board.ready["port"], "--telemetry", board.ready["telemetry"])
+        only = ("--only", "line", "--only", "telemetry: sent", "--only", "limit")
+        done = itpump("hil", *ports, *only, "--yes", "--json")
+    finally:
+        board.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["conforms"] is True
+    assert report["board"]["agent"].startswith("itpump emulated board")
+    names = [check["name"] for check in report["checks"]]
+    assert "telemetry: sent bytes come out in order" in names
+    assert [(one["name"], one["strokes"]) for one in report["scenarios"]] == [("limit", 3)]
+    assert {check["verdict"] for check in report["checks"]} == {"ok"}
