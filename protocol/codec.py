@@ -8,7 +8,8 @@ A message is a dataclass whose fields say how they lie on the wire:
         concentration_pg_ml: int = wire("Q", unit="pg/mL", doc="...")
 
 Integers are little-endian `struct` formats. TEXT and BLOB are a length byte and that many bytes
-(text: UTF-8), LONG the same with a length of two bytes. A nested message lies in place; a list of them is a count byte and its items.
+(text: UTF-8), LONG the same with a length of two bytes. A nested message lies in place; a list of
+them is a count byte and its items.
 Decoding is total: whatever is not exactly one valid message raises RemoteError.
 """
 
