@@ -209,10 +209,9 @@ class Infusion(Regimen):
             self._recovered(now_us)
 
     def service(self, now_us: int) -> None:
-        """Do what is due: end a bolus, flag a stall, command strokes."""
+        """Do what is due: end a bolus, flag a stall, command strokes. Runs at every wake."""
         if now_us >= self.schedule.timer_us:
             self._by_the_clock(now_us)
-        # Comparisons first: this runs at every wake.
         edge_us = self.dosing.edge_us
         if now_us >= edge_us and self.dosing.over(now_us):
             self._end_bolus()
