@@ -209,17 +209,19 @@ class Infusion(Regimen):
             self._recovered(now_us)
 
     def service(self, now_us: int) -> None:
-        """Do what is due: end a bolus, flag a stall, command strokes."""
+        """Do what is due: end a bolus, flag a stall, command strokes. Runs at every wake."""
         if now_us >= self.schedule.timer_us:
             self._by_the_clock(now_us)
-        if self.dosing.over(now_us):
-            self._end_bolus()
-        if self.bridging.over(now_us):
-            self._end_bridge(now_us)
-        if now_us >= self.periodic.due_us and self.dosing.edge_us > now_us:
-            self._begin_periodic(now_us)
-        most, within_us = self._to_threshold, NEVER_US
         edge_us = self.dosing.edge_us
+        if now_us >= edge_us and self.dosing.over(now_us):
+            self._end_bolus()
+            edge_us = self.dosing.edge_us
+        if now_us >= self.bridging.end_us and self.bridging.over(now_us):
+            self._end_bridge(now_us)
+        if self.periodic.due_us <= now_us < edge_us:
+            self._begin_periodic(now_us)
+            edge_us = self.dosing.edge_us
+        most, within_us = self._to_threshold, NEVER_US
         if edge_us != NEVER_US:
             # Short batches: a stall during a bolus is to be seen in strokes, not in minutes.
             within_us = self._config.bolus_stall_us
@@ -237,10 +239,8 @@ class Infusion(Regimen):
         """Raise or end LOW and EMPTY by the computed volume."""
         accounted = self.delivery.accounted()
         computed_pl = self.reservoir.computed_pl(accounted)
-        for code, level_pl in (
-            (Code.LOW_RESERVOIR, self.reservoir.low_pl),
-            (Code.EMPTY_RESERVOIR, 0),
-        ):
+        levels = ((Code.LOW_RESERVOIR, self.reservoir.low_pl), (Code.EMPTY_RESERVOIR, 0))
+        for code, level_pl in levels:
             if computed_pl <= level_pl:
                 self._alarms.raise_(code)
             else:

@@ -99,6 +99,14 @@ def test_a_constant_program_has_no_edge() -> None:
     assert constant(ZERO).reach_us(7, 0) == 7
 
 
+def test_a_whole_weeks_volume_is_reached_where_the_last_of_it_flows() -> None:
+    program = Program([(0, Flow(1, 1)), (3 * DAY_S, ZERO)])
+    monday_us = MONDAY_S * SECOND_US
+    assert program.reach_us(monday_us, 3 * DAY_US) == monday_us + 3 * DAY_US
+    assert program.reach_us(monday_us, 6 * DAY_US) == monday_us + WEEK_US + 3 * DAY_US
+    assert program.reach_us(monday_us + 4 * DAY_US, 1) == monday_us + WEEK_US + 1
+
+
 def test_a_periodic_program_pauses_its_background_for_each_bolus() -> None:
     wanted = replace(
         therapy(volume_per_day(48_000)),

@@ -91,6 +91,19 @@ def test_delivery_changes_at_the_instant_before_anything_of_it_is_durable() -> N
     assert nurse.status.generation == generation + 1
 
 
+def test_while_it_is_being_written_nothing_can_be_prepared() -> None:
+    nurse = scheduled()
+    nurse.run(AT_US - 1)
+    nurse.hello()
+    generation = nurse.status.generation
+    while nurse.status.rate_numerator_pl == 6_250_000 * nurse.status.rate_denominator_h:
+        nurse.world.run_some(AT_US, 1)
+    with pytest.raises(Refusals, match="BUSY"):
+        nurse.refill(30_000_000)
+    assert took_over(nurse)
+    assert nurse.status.generation == generation + 1
+
+
 @pytest.mark.parametrize("events", range(16))
 def test_a_power_cut_at_any_event_of_the_instant_neither_loses_nor_repeats_it(events: int) -> None:
     nurse = scheduled()

@@ -21,7 +21,7 @@ from week import CASE_5, EVERY_DAY, SECOND_US, WEEKEND, WORKING_DAYS, flex, owed
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
 from protocol import codec
-from protocol.codes import Code, Mode, ProgramKind, RateBasis, TxnOp
+from protocol.codes import BolusKind, Code, Mode, ProgramKind, RateBasis, TxnOp
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import (
     AT_ONCE,
@@ -266,6 +266,36 @@ def test_a_power_cut_over_an_edge_boots_into_the_step_of_then() -> None:
     assert rate_pl_h(nurse) == AMOUNT_5
 
 
+# --- periodic boluses: where they stand on the clock ---------------------------------------------
+
+PERIODIC = replace(
+    therapy(volume_per_day(6_000)),
+    program=ProgramKind.PERIODIC,
+    periodic=Periodic(RateBasis.VOLUME_PL, 10_000_000, 300, 7200, AT_ONCE),
+)
+
+
+def test_at_once_is_at_once_between_two_seconds_of_the_clock_too() -> None:
+    nurse = Nurse()
+    nurse.run(1_234_567)
+    nurse.board.reset(ResetCause.COMMANDED)
+    nurse.run(100)
+    nurse.program(PERIODIC, 40_000_000)
+    nurse.run(0)
+    assert nurse.status.bolus is BolusKind.PERIODIC
+
+
+def test_a_clock_edit_does_not_move_the_periodic_boluses_not_even_over_a_reset() -> None:
+    nurse = programmed(PERIODIC)
+    nurse.run(HOUR_US)
+    set_clock(nurse, 1800)
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(HOUR_US - MINUTE_US)
+    assert nurse.status.bolus is BolusKind.NONE
+    nurse.run(2 * MINUTE_US)
+    assert nurse.status.bolus is BolusKind.PERIODIC
+
+
 # --- random schedules ---------------------------------------------------------------------------
 
 STEP = st.tuples(st.integers(1, 127), st.integers(0, 1439), st.integers(4, 400))
@@ -332,12 +362,6 @@ def test_a_reset_or_cut_at_any_instant_costs_less_than_a_stroke(
 
 
 # --- refusals -----------------------------------------------------------------------------------
-
-PERIODIC = replace(
-    therapy(volume_per_day(6_000)),
-    program=ProgramKind.PERIODIC,
-    periodic=Periodic(RateBasis.VOLUME_PL, 10_000_000, 300, 7200, AT_ONCE),
-)
 
 
 def periodic(**over: int) -> Therapy:
