@@ -68,8 +68,6 @@ class BolusActs:
         self._log = log
         self._alarms = alarms
         self._next_stored = next_stored
-        self._last: tuple[int, int] | None = None
-        """Strokes of the last single or loading bolus and when it began."""
 
     def permit(self, role: Role, parameters: BolusParameters) -> None:
         """Refuse MALFORMED what cannot be a bolus, DENIED what the role may not ask for."""
@@ -114,8 +112,6 @@ class BolusActs:
             self._infusion.start_bridge(plan.stored, now_us)
             return
         assert plan.bolus is not None
-        if parameters.kind in (BolusKind.SINGLE, BolusKind.LOADING):
-            self._last = (plan.strokes, now_us)
         self._infusion.start_bolus(parameters.kind, txn, plan.bolus, now_us)
 
     # --- doses ----------------------------------------------------------------------------------
@@ -167,11 +163,9 @@ class BolusActs:
 
     def _not_by_mistake(self, strokes: int, parameters: BolusParameters, now_us: int) -> None:
         """A like dose within minutes is what a tool that crashed would ask for again."""
-        if self._last is None or parameters.again:
-            return
-        last_strokes, start_us = self._last
-        since_us = now_us - start_us
-        if strokes == last_strokes and since_us < REPEAT_GUARD_US:
+        volume_nl = strokes * self._config.stroke_pl // 1000
+        since_us = self._infusion.doses.since_like_us(volume_nl, now_us)
+        if since_us is not None and not parameters.again:
             raise Refused(
                 ErrorCode.DUPLICATE_INTENT, 0, since_us // _US_PER_S, REPEAT_GUARD_US // _US_PER_S
             )

@@ -1,4 +1,4 @@
-"""The dose history: what was given when, for lockout, 24 h count and window.
+"""The dose history: what was given when, for lockout, 24 h count, window and repeat guard.
 
 It listens to the event log and is nothing but a fold over its records: a boot reads the log again
 and arrives where the boot before had been. Time is this boot's monotonic time; what came before
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from firmware.bolus import REPEAT_GUARD_US
 from firmware.event_log import EventLog
 from firmware.flow import DAY_US
 from hal.interfaces import ResetCause
@@ -32,6 +33,8 @@ KEPT: Final = 256
 """Spans, and beginnings of patient boluses, that are kept: above any `max_per_24h`."""
 UNCOUNTED: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)
 """Fill the path, or replace the basal."""
+_ASKED: Final = (BolusKind.SINGLE, BolusKind.LOADING)
+"""A human enters their amount, and may enter it twice."""
 _RESTARTS: Final = (Code.PROGRAM_COMMITTED, Code.SCHEDULED_CHANGE, Code.REFILLED)
 """A committed program or a refill restarts the lockout."""
 _US_PER_S: Final = 1_000_000
@@ -96,6 +99,8 @@ class DoseHistory:
         """Since when the lockout has been running."""
         self.periodic_wall_s: int | None = None
         """The wall clock, as it is set now, when the last periodic bolus began."""
+        self._asked: dict[int, int] = {}
+        """When a clinician's bolus of so many nL last began; kept while it guards."""
 
     # --- the fold -------------------------------------------------------------------------------
 
@@ -140,6 +145,9 @@ class DoseHistory:
             self.periodic_wall_s = record.wall_s
         if record.b == BolusKind.PATIENT:
             self._patient_began(at_us)
+        if record.b in _ASKED:
+            guards = {nl: us for nl, us in self._asked.items() if at_us - us < REPEAT_GUARD_US}
+            self._asked = {**guards, record.a: at_us}
 
     def _ended(self, at_us: int, given_pl: int) -> None:
         if not self._open:
@@ -187,6 +195,13 @@ class DoseHistory:
         if most and len(self._begun) >= most:
             free_us = max(free_us, self._begun[-most] + DAY_US)
         return free_us - now_us
+
+    def since_like_us(self, volume_nl: int, now_us: int) -> int | None:
+        """Return how long ago a clinician began a bolus of this volume; None: not within 10 min."""
+        at_us = self._asked.get(volume_nl)
+        if at_us is None or now_us - at_us >= REPEAT_GUARD_US:
+            return None
+        return now_us - at_us
 
     def begun_24h(self, now_us: int) -> int:
         """Return how many boluses the patient began within the last 24 h."""

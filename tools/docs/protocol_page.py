@@ -189,8 +189,9 @@ that says UNKNOWN, prepare again under the same txn. HASH: token or hash are not
 NVM_FAIL: the record could not be written and nothing was done.
 
 A bolus equal to one begun less than 10 minutes ago is refused with DUPLICATE_INTENT unless `again`
-is 1: it is what a human enters again after a tool has crashed. STOP is no transaction: it can only
-reduce delivery, it acts on the first frame, and doing it again is harmless.
+is 1: it is what a human enters again after a tool has crashed. The guard outlives every reset of
+the pump, and time without power does not count. STOP is no transaction: it can only reduce
+delivery, it acts on the first frame, and doing it again is harmless.
 """,
         table(
             ("op", "number", "parameters"),
