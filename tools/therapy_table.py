@@ -11,13 +11,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
 from protocol.messages import (
     FILL_NOT_TOLD,
     NO_PERIODIC,
-    DeviceInfo,
     ProgramParameters,
     Rate,
     Therapy,
@@ -51,6 +50,30 @@ AHEAD_MAX_S: Final = 366 * 86_400
 """A scheduled change lies at most this far ahead."""
 
 
+class HardLimits(Protocol):
+    """What a prescription must keep to: of a `DeviceInfo`, or of a profile's device."""
+
+    @property
+    def model(self) -> str:
+        """Name of the pump model."""
+
+    @property
+    def capacity_nl(self) -> int:
+        """Reservoir capacity."""
+
+    @property
+    def flow_min_pl_h(self) -> int:
+        """Lowest programmable rate."""
+
+    @property
+    def flow_max_pl_h(self) -> int:
+        """Highest rate."""
+
+    @property
+    def minimum_rate_pl_h(self) -> int:
+        """Lowest background of a periodic program."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
     """What takes over later."""
@@ -74,7 +97,7 @@ class TherapyTable:
     scheduled: ScheduledChange | None
 
     def programs(
-        self, current: Therapy | None, device: DeviceInfo | None = None, wall_s: int | None = None
+        self, current: Therapy | None, device: HardLimits | None = None, wall_s: int | None = None
     ) -> tuple[ProgramParameters, ...]:
         """Return what is to be programmed, in this order: the therapy, and a scheduled change.
 
@@ -93,7 +116,7 @@ class TherapyTable:
             return now, self._then(now.therapy, device, wall_s)
         return (self._then(current, device, wall_s),)
 
-    def parameters(self, current: Therapy | None, device: DeviceInfo | None) -> ProgramParameters:
+    def parameters(self, current: Therapy | None, device: HardLimits | None) -> ProgramParameters:
         """Return `over(current)`, checked against the hard limits of a pump. Raises FileError."""
         parameters = self.over(current)
         if device is not None:
@@ -122,7 +145,7 @@ class TherapyTable:
         return ProgramParameters(therapy, FILL_NOT_TOLD if self.fill_nl is None else self.fill_nl)
 
     def _then(
-        self, current: Therapy, device: DeviceInfo | None, wall_s: int | None
+        self, current: Therapy, device: HardLimits | None, wall_s: int | None
     ) -> ProgramParameters:
         assert self.scheduled is not None
         at_wall_s, table = self.scheduled.at_wall_s, self.scheduled.table
@@ -199,7 +222,7 @@ class TherapyTable:
         return next((key for key in keys if key in self.table), "dose_per_day")
 
 
-def check_device(written: TherapyTable, parameters: ProgramParameters, device: DeviceInfo) -> None:
+def check_device(written: TherapyTable, parameters: ProgramParameters, device: HardLimits) -> None:
     """Check a prescription against the hard limits of one pump. Raises FileError."""
     table, therapy = written.table, parameters.therapy
     volumes = {"low_reservoir_alarm": therapy.low_reservoir_nl}
@@ -209,6 +232,12 @@ def check_device(written: TherapyTable, parameters: ProgramParameters, device: D
         if volume_nl > device.capacity_nl:
             asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
             raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
+    if therapy.low_reservoir_nl == device.capacity_nl:
+        held = show.millilitres(device.capacity_nl)
+        raise table.error(
+            f"low_reservoir_alarm: {held}: a full {device.model} is not low; give less",
+            "low_reservoir_alarm",
+        )
     for name, flow, low_pl_h in _flows(therapy, device):
         if not low_pl_h <= flow <= device.flow_max_pl_h:
             low, high = show.rate_day(low_pl_h), show.rate_day(device.flow_max_pl_h)
@@ -219,7 +248,7 @@ def check_device(written: TherapyTable, parameters: ProgramParameters, device: D
             )
 
 
-def _flows(therapy: Therapy, device: DeviceInfo) -> list[tuple[str, Fraction, int]]:
+def _flows(therapy: Therapy, device: HardLimits) -> list[tuple[str, Fraction, int]]:
     """Return (name, flow, lowest; pL/h) of each rate that must be within the pump's range."""
     lowest = device.flow_min_pl_h
     if therapy.program is ProgramKind.FLEX:

@@ -131,10 +131,12 @@ def test_a_refill_takes_out_the_residual_and_puts_in_what_the_therapy_holds() ->
 
 
 def test_a_partial_program_needs_the_therapy_that_was_refused_before() -> None:
+    too_much = THERAPY.replace("300 ug", "300 mg").replace("[therapy]", "[step.therapy]")
     result = run(
         "3h",
+        step("0s", "program", too_much),
         step("1h", "program", 'therapy = { dose_per_day = "600 ug" }'),
-        therapy=THERAPY.replace("300 ug", "300 mg"),
+        therapy="",
     )
     assert result.final["programmer.refusals"] == ("LIMIT_HARD", "MALFORMED")
     assert result.final["truth.delivered_ul"] == 0

@@ -148,3 +148,83 @@ def test_without_matplotlib_a_plot_says_how_to_get_it(
     assert capsys.readouterr().err == (
         "itpump simulate: --plot needs matplotlib: pip install -e '.[plot]' in the source folder\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('low_reservoir_alarm = "41 mL"', "low_reservoir_alarm: 41 mL: rotor-40 holds 40 mL"),
+        (
+            'low_reservoir_alarm = "40 mL"',
+            "low_reservoir_alarm: 40 mL: a full rotor-40 is not low; give less",
+        ),
+        ('reservoir_fill = "41 mL"', "reservoir_fill: 41 mL: rotor-40 holds 40 mL"),
+    ],
+)
+def test_a_therapy_that_the_pump_cannot_hold_is_an_impossible_value(
+    line: str, message: str, tmp_path: Path, capsys: Output
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(GOOD.replace("[[expect]]", f"{line}\n[[expect]]"))
+    assert main(["simulate", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"itpump simulate: {path}:7: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'window_limit = { volume = "0.1 mL", window = "24 h" }',
+            "volume 150 uL is more than the window may hold, 100 uL",
+        ),
+        (
+            'patient_bolus = { dose = "100 mg", lockout = "1 h" }',
+            "bolus volume 50 mL is above this pump's largest bolus, 2 mL",
+        ),
+    ],
+)
+def test_what_only_the_pumps_own_check_can_tell_is_refused_in_the_pumps_words(
+    line: str, message: str, tmp_path: Path, capsys: Output
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(GOOD.replace("[[expect]]", f"{line}\n[[expect]]"))
+    assert main(["simulate", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err == f"itpump simulate: {path}:3: therapy: rotor-40 refuses it: {message}\n"
+
+
+@pytest.mark.parametrize("rate", ["1 ug", "200 mg"])
+def test_a_rate_out_of_the_pumps_range_is_refused_with_the_range(
+    rate: str, tmp_path: Path, capsys: Output
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(GOOD.replace("300 ug", rate))
+    assert main(["simulate", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"itpump simulate: {path}:6: dose_per_day: ")
+    assert "rotor-40 gives 0.048 mL/day to 24 mL/day" in err
+
+
+def test_what_was_refused_is_listed_though_nothing_was_expected(
+    tmp_path: Path, capsys: Output
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        GOOD[: GOOD.index("[[expect]]")]
+        + '[[step]]\nat = "1h"\ndo = "bolus"\nkind = "single"\ndose = "100 mg"\n'
+        + '[[step]]\nat = "90min"\ndo = "patient_bolus"\n'
+    )
+    assert main(["simulate", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "refused: LIMIT_HARD at 1 h (bolus)",
+        "refused: DENIED at 1 h 30 min (patient_bolus)",
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_names_the_trace_file(good: str, capsys: Output) -> None:
+    assert main(["simulate", good, "--trace", "/dev/full"]) == 2
+    assert capsys.readouterr().err == (
+        "itpump simulate: /dev/full: cannot be written: No space left on device\n"
+    )

@@ -66,7 +66,8 @@ def _simulated(scenario: "Scenario", args: argparse.Namespace) -> "Result":
             plot.save(result)
             return result
     except OSError as error:
-        raise FileError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        name = error.filename or args.trace  # a write that fails names no file
+        raise FileError(f"{name}: cannot be written: {error.strerror}") from None
 
 
 def report(result: "Result") -> str:
@@ -89,7 +90,8 @@ def report(result: "Result") -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
         for row in ((head, *rows) if rows else ())
     ]
-    return "\n".join([*lines, *_failures(result.outcomes), _summary(result)])
+    failures = _failures(result.outcomes)
+    return "\n".join([*lines, *failures, *_refusals(result), _summary(result)])
 
 
 def _short(text: str) -> str:
@@ -103,6 +105,16 @@ def _failures(outcomes: "tuple[Outcome, ...]") -> list[str]:
         f"{outcome.expectation.place}: {outcome.expectation.measure.name} {problem}"
         for outcome in outcomes
         for problem in outcome.problems
+    ]
+
+
+def _refusals(result: "Result") -> list[str]:
+    """Return what was refused or not answered, expected or not."""
+    from tools.programmer.format import duration
+
+    return [
+        f"refused: {refusal.code} at {duration(refusal.at_us)} ({refusal.act})"
+        for refusal in result.refusals
     ]
 
 

@@ -30,11 +30,10 @@ from tools.programmer import read_back, residual, warnings
 from tools.programmer.client import Client
 from tools.programmer.errors import NoLink, Refused, Uncertain
 from tools.programmer.warnings import Caution, Warn
-from tools.scenario import steps
+from tools.scenario import steps, view
 from tools.scenario.expect import NO_LINK, UNCERTAIN
 from tools.scenario.model import fluid
 from tools.scenario.transport import WorldTransport
-from tools.scenario.view import Visits
 from tools.toml_file import FileError
 
 _NO_DETAIL: Final = Refusal(0, 0, 0)
@@ -48,7 +47,7 @@ class Hands:
     """Acts on one pump; `drugs` are what fills a pump that has no therapy."""
 
     def __init__(self, pump: EmulatedPump, drugs: tuple[Drug, ...]) -> None:
-        self.visits = Visits()
+        self.visits = view.Visits()
         self._board = pump.board
         self._world = pump.world
         self._drugs = drugs
@@ -63,11 +62,14 @@ class Hands:
         """Name of the request after whose answer the link drops."""
         self._open_left = False
         """True when a transaction may have been left open."""
+        self._act = "therapy"
+        """What is being done, as the file names it."""
         self._unbridged = False
         """True when a new concentration was programmed and no bridge has followed yet."""
 
     def do(self, step: steps.Step) -> None:
         """Do one step now."""
+        self._act = step.name
         _DO[type(step)](self, step)
 
     def program(self, program: ProgramParameters) -> None:
@@ -78,7 +80,7 @@ class Hands:
 
     def _visit(self, act: Callable[[], None], role: Role = Role.CLINICIAN) -> None:
         """Open a session, act, close it; what is refused or unanswered is noted by its code."""
-        code = None
+        code, at_us = None, self._world.now_us
         self._transport.cut = False
         try:
             self._client.open(role)
@@ -93,7 +95,7 @@ class Hands:
             self._open_left = True
         self._client.close()
         if code is not None:
-            self.visits.refusals.append(code)
+            self.visits.refusals.append(view.Refusal(code, at_us, self._act))
             self._world.record("programmer", code)
 
     def _settle(self) -> None:

@@ -16,8 +16,12 @@ from typing import Any, Final, Literal
 from emulator.devices.fluid import Drug as FluidDrug
 from emulator.devices.plant import BIAS_MAX_PPM, BIAS_MIN_PPM, PlantSetup
 from emulator.profile import Profile, ProfileError
-from protocol.messages import FILL_NOT_TOLD, Drug, ProgramParameters, Therapy
+from firmware.checks import Refused
+from firmware.device import DeviceConfig
+from firmware.program_checks import check_program
+from protocol.messages import FILL_NOT_TOLD, Drug, ProgramParameters, Refusal, Therapy
 from tools import quantity, therapy_file, toml_file
+from tools.programmer import refusals
 from tools.quantity import shown
 from tools.scenario import actions, expect
 from tools.scenario.expect import Expectation
@@ -81,7 +85,7 @@ def read(top: Table) -> Scenario:
     duration_us = top.take("duration", actions.positive_us)
     instant = _instant_reader(start_wall_s, duration_us, top.values["duration"])
     written = top.table("therapy")
-    programs = () if written is None else therapy_file.read(written).programs(None)
+    programs = () if written is None else _therapy(written, profile.device, start_wall_s)
     program = programs[0] if programs else None
     plan = tuple(
         sorted((actions.read(item, instant) for item in top.tables("step")), key=lambda s: s.at_us)
@@ -107,6 +111,18 @@ def read(top: Table) -> Scenario:
         ),
         drugs=tuple(drugs),
     )
+
+
+def _therapy(table: Table, device: DeviceConfig, wall_s: int) -> tuple[ProgramParameters, ...]:
+    """Return what `[therapy]` asks for; the pump would grant it. Raises FileError."""
+    programs = therapy_file.read(table).programs(None, device, wall_s)
+    for program in programs:
+        try:
+            check_program(program, device)
+        except Refused as no:
+            why = refusals.sentence(no.code, Refusal(no.id, no.value, no.limit))
+            raise table.error(f"therapy: {device.model} refuses it: {why}") from None
+    return programs
 
 
 def _programs(plan: tuple[Step, ...], current: Therapy | None) -> list[ProgramParameters]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tools.pump_measures import Value
 from tools.scenario.expect import Expectation, value_json
+from tools.scenario.view import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Result:
     seed: int
     outcomes: tuple[Outcome, ...]
     """In file order."""
+    refusals: tuple[Refusal, ...]
+    """What the programmer met, oldest first."""
     final: dict[str, Value]
     """Every measure at the end."""
     events: list[Any]

@@ -47,6 +47,7 @@ def run(
         profile=scenario.profile.device.model,
         seed=chosen,
         outcomes=outcomes,
+        refusals=tuple(view.visits.refusals),
         final={one.name: one.read(view) for one in measures.every(scenario.drugs)},
         events=recorder.events,
         trace_sha256=recorder.sha256(),

@@ -1,5 +1,6 @@
 """What can be done in a scenario: each a small frozen dataclass, made by `actions`."""
 
+import re
 from dataclasses import dataclass
 
 from hal.interfaces import ResetCause
@@ -16,6 +17,11 @@ class Step:
 
     at_us: int
     place: Place
+
+    @property
+    def name(self) -> str:
+        """What the file says to do, such as "patient_bolus"."""
+        return re.sub("(?<=.)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 @dataclass(frozen=True, slots=True)

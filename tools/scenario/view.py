@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 from emulator.board import EmulatedBoard
 from emulator.ledger import Books
@@ -40,12 +40,22 @@ class Recorder(Trace):
             self.last_us[code] = t_us
 
 
+class Refusal(NamedTuple):
+    """An act that was refused or not answered."""
+
+    code: str
+    at_us: int
+    """Since t = 0."""
+    act: str
+    """As the file names it, such as "bolus"."""
+
+
 @dataclass(slots=True)
 class Visits:
     """What the programmer met so far."""
 
-    refusals: list[str] = field(default_factory=list)
-    """Code of each act that was refused or not answered, oldest first."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """Oldest first."""
     warnings: list[str] = field(default_factory=list)
     """Code of each warning, oldest first."""
     discrepancy_percent: Fraction | None = None
@@ -61,7 +71,8 @@ class View:
 
     def __init__(self, pump: EmulatedPump, recorder: Recorder, visits: Visits) -> None:
         self._pump = pump
-        self.refusals, self.warnings = tuple(visits.refusals), tuple(visits.warnings)
+        self.refusals = tuple(refusal.code for refusal in visits.refusals)
+        self.warnings = tuple(visits.warnings)
         self.visits = replace(visits)
         self.first_us = recorder.first_us
         self.last_us = recorder.last_us
