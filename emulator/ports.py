@@ -12,6 +12,7 @@ descriptor is ready.
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -117,13 +118,17 @@ class _Line:
 class PtyPort:
     """A pseudo-terminal in raw mode, mode 0600, with an optional stable symlink.
 
-    It stays usable while no client has it open, because we hold its other end open ourselves.
+    It stays usable while no client has it open, because we hold its other end open ourselves. The
+    link is ours as long as we hold the lock on the file beside it: the terminal cannot tell, since
+    its name is given to another one when we have died, and its own lock is for clients.
     """
 
     def __init__(self, link: Path | None = None) -> None:
         """Open it. Raises PortError when something else than a stale link stands at `link`."""
+        self._lock: int | None = None
         if link is not None:
             _refuse_occupied(link)
+            self._lock = _lock(link)
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave, termios.TCSANOW)
         os.fchmod(self._slave, 0o600)
@@ -174,6 +179,10 @@ class PtyPort:
         self._close_ends()
 
     def _close_ends(self) -> None:
+        if self._link is not None and self._lock is not None:
+            with contextlib.suppress(OSError):
+                _lock_file(self._link).unlink()
+            os.close(self._lock)
         os.close(self._master)
         os.close(self._slave)
 
@@ -186,6 +195,34 @@ def _refuse_occupied(link: Path) -> None:
         target = os.readlink(link)
         if not target.startswith("/dev/pts/"):
             raise PortError(f"{link}: points to {target}, which is no terminal; not replaced")
+
+
+def _lock_file(link: Path) -> Path:
+    return link.with_name(f".{link.name}.lock")
+
+
+def _lock(link: Path) -> int:
+    """Return the descriptor whose lock makes `link` ours. Raises PortError if another has it.
+
+    Who lets go of the lock removes its file first: what was locked must still be there after.
+    """
+    file = _lock_file(link)
+    while True:
+        try:
+            lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise PortError(f"{link}: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            held = isinstance(error, BlockingIOError)
+            why = "in use by another itpump; not replaced" if held else error.strerror
+            raise PortError(f"{link}: {why}") from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), file.stat()):
+                return lock
+        os.close(lock)
 
 
 def _point(link: Path, target: str) -> None:

@@ -222,10 +222,25 @@ def test_what_is_no_link_of_ours_is_not_touched(tmp_path: Path) -> None:
         assert path.read_text() == "keep"
 
 
-def test_a_link_taken_over_by_another_run_is_left_to_it(start: Start, tmp_path: Path) -> None:
+def test_the_link_of_a_running_emulator_is_refused(start: Start, tmp_path: Path) -> None:
     link = tmp_path / "pump"
-    first = start("--link", str(link))
-    second = start("--link", str(link))
-    first.stop()
-    with second.client() as client:
+    emulator = start("--link", str(link))
+    for command in ("run", "board"):
+        done = itpump(command, "--link", str(link))
+        assert done.returncode == 2
+        assert done.stderr == f"itpump {command}: {link}: in use by another itpump; not replaced\n"
+    with emulator.client() as client:
         assert client.status().boot_id == 1
+
+
+def test_the_link_of_a_killed_emulator_is_replaced(start: Start, tmp_path: Path) -> None:
+    link = tmp_path / "pump"
+    killed = start("--link", str(link))
+    killed.process.kill()
+    killed.process.wait(END_S)
+    assert os.path.lexists(link)
+    emulator = start("--link", str(link))
+    with emulator.client() as client:
+        assert client.status().boot_id == 1
+    emulator.stop()
+    assert [name for name in os.listdir(tmp_path) if "pump" in name] == []

@@ -1,5 +1,6 @@
 """Ports on real descriptors: what the kernel does not take, who may come in, what is refused."""
 
+import fcntl
 import os
 import select
 import selectors
@@ -131,3 +132,67 @@ def test_a_link_to_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pump").symlink_to(tmp_path)
     with pytest.raises(PortError, match="not replaced"):
         PtyPort(tmp_path / "pump")
+
+
+# --- whose link it is ----------------------------------------------------------------------------
+
+
+def test_the_link_of_a_live_port_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "pump"
+    first = PtyPort(link)
+    target = os.readlink(link)
+    for _ in range(2):
+        with pytest.raises(PortError, match="in use by another itpump"):
+            PtyPort(link)
+        assert os.readlink(link) == target
+    first.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_live_port_keeps_its_link_when_the_link_itself_was_removed(tmp_path: Path) -> None:
+    link = tmp_path / "pump"
+    first = PtyPort(link)
+    link.unlink()
+    with pytest.raises(PortError, match="in use by another itpump"):
+        PtyPort(link)
+    first.close()
+
+
+def test_a_link_to_a_terminal_of_somebody_else_is_stale(tmp_path: Path) -> None:
+    """The number of a terminal that an emulator had is given to another when it has died."""
+    host, terminal = os.openpty()
+    link = tmp_path / "pump"
+    link.symlink_to(os.ttyname(terminal))
+    port = PtyPort(link)
+    assert os.readlink(link) != os.ttyname(terminal)
+    port.close()
+    os.close(host)
+    os.close(terminal)
+
+
+def test_a_link_whose_owner_died_is_replaced(tmp_path: Path) -> None:
+    """A killed process leaves link and lock file; the lock itself has gone with it."""
+    link = tmp_path / "pump"
+    link.symlink_to("/dev/pts/99999")
+    (tmp_path / ".pump.lock").touch()
+    port = PtyPort(link)
+    assert os.readlink(link) != "/dev/pts/99999"
+    port.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_that_points_elsewhere_by_now_is_not_removed(tmp_path: Path) -> None:
+    link = tmp_path / "pump"
+    port = PtyPort(link)
+    link.unlink()
+    link.symlink_to("/dev/pts/99999")
+    port.close()
+    assert os.readlink(link) == "/dev/pts/99999"
+
+
+def test_a_client_may_lock_the_terminal_for_itself(tmp_path: Path) -> None:
+    port = PtyPort(tmp_path / "pump")
+    client = client_of(port)
+    fcntl.flock(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(client)
+    port.close()
