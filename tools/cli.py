@@ -6,14 +6,17 @@ for `--help`, so that the script starts in little more than the interpreter does
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, cast
 
+from tools import output
+
 EXIT_INTERRUPTED: Final = 130
 EXIT_PIPE: Final = 141
 """128 + SIGPIPE: whoever read the output has stopped reading."""
+EXIT_OUTPUT: Final = 74
+"""EX_IOERR of sysexits.h: the output could not be written, e.g. on a full disk."""
 DISTRIBUTIONS: Final = ("pyserial", "transitions", "crcmod")
 
 
@@ -45,9 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout at exit: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.drop()
         return EXIT_PIPE
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        output.drop()
+        print(f"itpump: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return EXIT_OUTPUT
 
 
 def _run(words: list[str]) -> int:

@@ -119,9 +119,14 @@ def achievable_dose_per_day_ug(therapy: Therapy | None, device: DeviceInfo) -> F
     return doses.mass_pg(volume_pl, therapy.drugs[0].concentration_pg_ml) / text.PG_PER_UG
 
 
+def of_status(status: Status) -> dict[str, Any]:
+    """Return the `pump.*` measures of the status alone for JSON."""
+    return {name: plain(of(status)) for name, (_, of, _) in PUMP.items()}
+
+
 def said(status: Status, device: DeviceInfo, therapy: Therapy | None) -> dict[str, Any]:
     """Return every `pump.*` measure for JSON; `therapy` is None while nothing is prescribed."""
-    values = {name: plain(of(status)) for name, (_, of, _) in PUMP.items()}
+    values = of_status(status)
     for drug in therapy.drugs if therapy else ():
         values[DOSE + drug.name] = plain(dose_per_day_ug(therapy, device, drug.name))
     values[ACHIEVABLE] = plain(achievable_dose_per_day_ug(therapy, device))

@@ -10,9 +10,10 @@ from scripted_pump import BACLOFEN, DEVICE, Refuse, ScriptedPump
 from protocol.codes import BolusKind, RateBasis, Role, TxnOp, TxnState
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import FILL_NOT_TOLD, BolusParameters, ProgramParameters
-from tools.programmer.client import BUSY_TRIES, Client
-from tools.programmer.errors import NoLink, PreviewChanged, Refused, Uncertain
+from tools.programmer.client import Client
+from tools.programmer.errors import JournalError, NoLink, PreviewChanged, Refused, Uncertain
 from tools.programmer.journal import Journal
+from tools.programmer.session import BUSY_TRIES, CLOSE_WAIT_US
 
 BOLUS = BolusParameters(BolusKind.SINGLE, RateBasis.MASS_PG, 20_000_000, 300_000_000, 0)
 ONCE = [(TxnOp.BOLUS, 0x1_0000_0001)]
@@ -95,6 +96,18 @@ def test_close_ends_the_session_and_a_dead_line_does_not_hold_it_up(
     client.open()
     pump.unplugged = True
     client.close()
+    assert client.session is None
+
+
+@pytest.mark.parametrize("fault", ["mute", "busy"])
+def test_close_waits_a_second_at_most(pump: ScriptedPump, client: Client, fault: str) -> None:
+    if fault == "mute":
+        pump.mute["CLOSE"] = 1
+    else:
+        pump.refuse["CLOSE"] = Refuse(ErrorCode.BUSY, 0, 500)
+    start_us = pump.now_us()
+    client.close()
+    assert pump.now_us() - start_us <= CLOSE_WAIT_US
     assert client.session is None
 
 
@@ -279,6 +292,23 @@ def test_a_prescription_changed_meanwhile_is_refused(pump: ScriptedPump, client:
     with pytest.raises(Refused) as refused:
         client.prepare(TxnOp.PROGRAM, parameters, 0)
     assert refused.value.code is ErrorCode.GENERATION
+
+
+def test_a_journal_that_fails_after_the_commit_is_a_warning(
+    pump: ScriptedPump, client: Client, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(txn: int, result: str) -> None:
+        raise JournalError("transaction journal: No space left on device")
+
+    warnings: list[str] = []
+    client.warn = warnings.append
+    preview = client.prepare(TxnOp.BOLUS, BOLUS, 0)
+    monkeypatch.setattr(journal, "close", full)
+    result = client.commit(preview)
+    assert client.committed == [(TxnOp.BOLUS, result)]
+    assert pump.doses == ONCE
+    (warning,) = warnings
+    assert "No space left on device" in warning
 
 
 # --- the next start of the tool -----------------------------------------------------------------

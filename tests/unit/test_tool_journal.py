@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from protocol.codes import TxnOp
-from tools.programmer.errors import BadInput
+from tools.programmer.errors import BadInput, JournalError
 from tools.programmer.journal import (
     CLOSED_KEPT,
     FILE_NAME,
@@ -127,3 +127,9 @@ def test_in_memory_numbers_need_no_randomness() -> None:
 def test_the_folder_follows_the_xdg_rules() -> None:
     assert default_folder({"XDG_STATE_HOME": "/x"}) == Path("/x/itpump")
     assert default_folder({}) == Path.home() / ".local/state/itpump"
+
+
+def test_a_journal_that_is_no_text_is_damaged_too(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"\x80\xff\x00")
+    with pytest.raises(JournalError, match="is damaged"):
+        opened(tmp_path)

@@ -14,11 +14,12 @@ from protocol.messages import (
     Preview,
     SetClockParameters,
 )
-from tools import wall_clock
+from tools import pump_measures, wall_clock
 from tools.programmer import boluses, log_view, program, readings, refill, transact, warnings
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console, Progress
+from tools.programmer.errors import NoLink, Refused
 from tools.programmer.transact import (
     EXIT_OK,
     WARNINGS,
@@ -47,9 +48,15 @@ def _status(args: argparse.Namespace) -> Job:
 def _stop(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.stop()
-        therapy = therapy_of(client)
+        try:
+            therapy = therapy_of(client)
+            values = transact.reading(client, status, therapy)
+        except (NoLink, Refused) as error:  # the answer to STOP says enough
+            console.say(f"now: {readings.headline(status, None)}")
+            client.warn(f"the pump has stopped, but could not be read afterwards: {error}")
+            return EXIT_OK, pump_measures.of_status(status)
         console.say(f"now: {readings.headline(status, therapy)}")
-        return EXIT_OK, transact.reading(client, status, therapy)
+        return EXIT_OK, values
 
     return job
 

@@ -15,21 +15,16 @@ the confirmed one, so at most one dose comes of it. What stays unknown is `Uncer
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final
 
 from protocol import codec
 from protocol.codec import Message
-from protocol.codes import Role, TxnOp, TxnState
-from protocol.errors import ErrorCode, RemoteError
-from protocol.framing import Frame, FrameType
-from protocol.link import Initiator, LinkFailed
+from protocol.codes import TxnOp, TxnState
+from protocol.errors import ErrorCode
 from protocol.messages import (
-    MAX_PAYLOAD,
     Commit,
     DeviceInfo,
     Empty,
-    Hello,
-    HelloResponse,
     LogPage,
     LogRead,
     LogRecord,
@@ -41,25 +36,14 @@ from protocol.messages import (
     TxnRef,
     TxnResult,
 )
-from protocol.operations import (
-    BY_NAME,
-    PROTOCOL_VERSION,
-    SCHEMA_ID,
-    encode_request,
-    split_response,
-)
-from tools.programmer.errors import NoLink, PreviewChanged, Refused, Uncertain
+from protocol.operations import SCHEMA_ID
+from tools.programmer.errors import JournalError, NoLink, PreviewChanged, Refused, Uncertain
 from tools.programmer.journal import Entry, Journal
+from tools.programmer.session import Session
 from tools.programmer.transport import Transport
 
-SUITE_CLEAR: Final = 0
 COMMIT_REPEATS: Final = 3
 """Times an unanswered COMMIT is sent again before QUERY decides (protocol, idempotency)."""
-BUSY_TRIES: Final = 20
-"""Times a BUSY request is sent again: 10 s at the longest wait the pump may ask for."""
-BUSY_MAX_MS: Final = 500
-BUSY_USUAL_MS: Final = 20
-"""Wait when a BUSY pump does not say how long."""
 LOG_PAGE: Final = 14
 """Records asked for at a time: what fits a frame."""
 _ENDED_BEFORE: Final = (TxnState.UNKNOWN, TxnState.PREPARED)
@@ -68,13 +52,10 @@ _RENEW_AFTER: Final = (ErrorCode.SESSION_GONE, ErrorCode.EXPIRED)
 """Answers to COMMIT after which the same transaction is prepared again, if it was not done."""
 _QUERY_AFTER: Final = (*_RENEW_AFTER, ErrorCode.BUSY, ErrorCode.NVM_FAIL)
 """Answers to COMMIT that do not say whether it was done."""
-_NO_DETAIL: Final = Refusal(0, 0, 0)
-
-M = TypeVar("M", bound=Message)
 
 
-class Client:
-    """The tool's end of one session. Not for use by two threads."""
+class Client(Session):
+    """A session with its transactions. Not for use by two threads."""
 
     def __init__(
         self,
@@ -89,51 +70,17 @@ class Client:
 
         `baud` sets the repetition timer; ports without one are fast.
         """
-        self.port = port
-        self._baud = baud
-        self.session: HelloResponse | None = None
-        self._transport = transport
+        super().__init__(transport, port=port, baud=baud, random_bits=random_bits)
         self._journal = Journal(random_bits) if journal is None else journal
-        self._random_bits = random_bits
-        self._link = Initiator(baud)
-        self._role = Role.CLINICIAN
-        self._req_id = 0
         self._last_txn: int | None = None
         self._device: DeviceInfo | None = None
         self._staged: dict[int, Prepare] = {}
-        self.answered: Callable[[str], None] = lambda name: None
-        """Is told the name of each request that was answered."""
-
-    # --- session --------------------------------------------------------------------------------
-
-    def open(self, role: Role = Role.CLINICIAN) -> HelloResponse:
-        """Open a session. Raises NoLink, or Refused when the versions or roles do not fit."""
-        self._role = role
-        self.session = None
-        self._link = Initiator(self._baud)
-        nonce = self._random_bits(64)
-        hello = Hello(PROTOCOL_VERSION, PROTOCOL_VERSION, SUITE_CLEAR, role, MAX_PAYLOAD, 0, nonce)
-        frame = self._exchange(FrameType.HELLO, 0, codec.encode(hello))
-        response = self._decoded(HelloResponse, frame.payload)
-        if response.result is not ErrorCode.OK:
-            raise Refused(response.result, _NO_DETAIL)
-        if response.nonce != nonce:
-            raise NoLink(f"{self.port}: the answer to HELLO is not for this tool")
-        if response.role is not role:
-            raise Refused(ErrorCode.DENIED, _NO_DETAIL)
-        self.session = response
-        return response
-
-    def close(self) -> None:
-        """End the session, if there is one; delivery is not touched."""
-        if self.session is None:
-            return
-        try:
-            self._call("CLOSE", Empty(), Empty)
-        except (NoLink, Refused):
-            pass  # the pump's idle limit ends it
-        finally:
-            self.session = None
+        self.committed: list[tuple[TxnOp, TxnResult]] = []
+        """What the pump has committed for this client, each as it was answered."""
+        self.stopped = False
+        """The pump has answered a STOP of this client."""
+        self.warn: Callable[[str], None] = lambda line: None
+        """Is told what went wrong beside the matter, in one line: the journal could not be kept."""
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -178,7 +125,9 @@ class Client:
         Raises Refused, or Uncertain without an answer.
         """
         try:
-            return self._seen(self._request("STOP", Empty(), Status))
+            status = self._seen(self._request("STOP", Empty(), Status))
+            self.stopped = True
+            return status
         except (NoLink, KeyboardInterrupt):
             raise Uncertain(f"{self.port}: no answer to STOP; repeat it") from None
 
@@ -198,10 +147,10 @@ class Client:
         try:
             return self._request("PREPARE", self._staged[txn], Preview)
         except Refused as refused:
-            self._journal.close(txn, f"REFUSED {refused.code.name}")
+            self._closed(txn, f"REFUSED {refused.code.name}")
             raise
         except NoLink:
-            self._journal.close(txn, "NOT_SENT")  # no COMMIT will follow
+            self._closed(txn, "NOT_SENT")  # no COMMIT will follow
             raise
 
     def renew(self, preview: Preview) -> Preview:
@@ -219,11 +168,12 @@ class Client:
         """
         self._journal.committing(preview.txn)
         try:
-            result = self._committed(preview)
+            result = self._commit_answered(preview)
+            self.committed.append((self._staged[preview.txn].op, result))
         except PreviewChanged:
             raise
         except Refused as refused:
-            self._journal.close(preview.txn, f"REFUSED {refused.code.name}")
+            self._closed(preview.txn, f"REFUSED {refused.code.name}")
             raise
         except (NoLink, KeyboardInterrupt):
             raise Uncertain(
@@ -231,7 +181,7 @@ class Client:
                 "done once or not at all: run status when the pump is in reach"
             ) from None
         self._last_txn = max(self._last_txn or 0, preview.txn)
-        self._journal.close(preview.txn, result.state.name)
+        self._closed(preview.txn, result.state.name)
         return result
 
     def query(self, txn: int) -> TxnResult:
@@ -241,7 +191,7 @@ class Client:
     def abort(self, txn: int) -> TxnResult:
         """Make the pump forget what was prepared; what is committed stays committed."""
         result = self._request("ABORT", TxnRef(txn), TxnResult)
-        self._journal.close(txn, "ABORTED" if result.state in _ENDED_BEFORE else result.state.name)
+        self._closed(txn, "ABORTED" if result.state in _ENDED_BEFORE else result.state.name)
         return result
 
     def settle(self) -> list[tuple[Entry, TxnResult]]:
@@ -252,13 +202,20 @@ class Client:
             if result.state is TxnState.PREPARED:
                 self.abort(entry.txn)
             done = result.state not in _ENDED_BEFORE
-            self._journal.close(entry.txn, result.state.name if done else "NOT_DONE")
+            self._closed(entry.txn, result.state.name if done else "NOT_DONE")
             settled.append((entry, result))
         return settled
 
+    def _closed(self, txn: int, result: str) -> None:
+        """Save how it ended. What the pump did is no less true when that fails."""
+        try:
+            self._journal.close(txn, result)
+        except JournalError as error:
+            self.warn(f"{error}; the next command will ask the pump for {txn:016x} again")
+
     # --- commit ---------------------------------------------------------------------------------
 
-    def _committed(self, preview: Preview, may_renew: bool = True) -> TxnResult:
+    def _commit_answered(self, preview: Preview, may_renew: bool = True) -> TxnResult:
         """COMMIT until it is answered, then QUERY. Raises Refused, NoLink."""
         commit = Commit(preview.txn, preview.token, preview.hash)
         for repeat in range(1 + COMMIT_REPEATS):
@@ -289,7 +246,7 @@ class Client:
         fresh = self._staged_again(preview.txn)
         if fresh.state is not TxnState.PREPARED:  # a COMMIT was still on its way
             return self.query(preview.txn)
-        return self._committed(_unchanged(preview, fresh), may_renew=False)
+        return self._commit_answered(_unchanged(preview, fresh), may_renew=False)
 
     def _staged_again(self, txn: int) -> Preview:
         return self._request("PREPARE", self._staged[txn], Preview)
@@ -308,88 +265,6 @@ class Client:
     def _seen(self, status: Status) -> Status:
         self._last_txn = status.last_txn
         return status
-
-    # --- requests -------------------------------------------------------------------------------
-
-    def _request(self, name: str, body: Message, response: type[M]) -> M:
-        """Call; when the pump has ended the session, open it again, once, and repeat."""
-        try:
-            return self._call(name, body, response)
-        except Refused as refused:
-            if refused.code is not ErrorCode.SESSION_GONE:
-                raise
-        self.open(self._role)
-        return self._call(name, body, response)
-
-    def _call(self, name: str, body: Message, response: type[M]) -> M:
-        """Send one request and return its answer. Raises Refused, NoLink."""
-        for _ in range(BUSY_TRIES):
-            code, data = self._answered(name, body)
-            if code is ErrorCode.OK:
-                return self._decoded(response, data)
-            refusal = self._decoded(Refusal, data) if data else _NO_DETAIL
-            if code is not ErrorCode.BUSY:
-                break
-            self._pause(1000 * min(refusal.value or BUSY_USUAL_MS, BUSY_MAX_MS))
-        raise Refused(code, refusal)
-
-    def _answered(self, name: str, body: Message) -> tuple[ErrorCode, bytes]:
-        if self.session is None:
-            raise Refused(ErrorCode.SESSION_GONE, _NO_DETAIL)
-        operation = BY_NAME[name]
-        self._req_id = self._req_id + 1 & 0xFFFF
-        payload = encode_request(operation, self._req_id, body)
-        frame = self._exchange(FrameType.REQ, self.session.channel, payload)
-        try:
-            opcode, req_id, code, data = split_response(frame.payload)
-        except RemoteError as error:
-            raise NoLink(f"{self.port}: {error}") from None
-        if (opcode, req_id) != (operation.opcode, self._req_id):
-            raise NoLink(f"{self.port}: the pump answers another question")
-        self.answered(name)
-        return code, data
-
-    def _decoded(self, message: type[M], data: bytes) -> M:
-        try:
-            return codec.decode(message, data)
-        except RemoteError as error:
-            known = self.session is None or self.session.schema_id == SCHEMA_ID
-            why = "" if known else ", whose message table is not this tool's"
-            raise NoLink(f"{self.port}: cannot read the pump's answer{why}: {error}") from None
-
-    def _exchange(self, kind: FrameType, channel: int, payload: bytes) -> Frame:
-        """Send a frame and return its answer; the link repeats what is lost. Raises NoLink."""
-        try:
-            return self._wait_for_answer(kind, channel, payload)
-        except LinkFailed as error:
-            self.session = None
-            raise NoLink(f"{self.port}: {error}") from None
-        except BaseException:  # an interrupt too: the next request must find the link free
-            self._link.cancel()
-            self.session = None
-            raise
-
-    def _wait_for_answer(self, kind: FrameType, channel: int, payload: bytes) -> Frame:
-        link, transport = self._link, self._transport
-        link.request(kind, channel, payload, transport.now_us())
-        while True:
-            if out := link.outgoing():
-                transport.write(out)
-            now_us = transport.now_us()
-            deadline_us = link.deadline_us
-            wait_us = 0 if deadline_us is None else max(0, deadline_us - now_us)
-            data = transport.read(wait_us)
-            now_us = transport.now_us()
-            frame = link.receive(data, now_us) if data else None
-            if frame is not None:
-                return frame
-            link.service(now_us)
-
-    def _pause(self, wait_us: int) -> None:
-        """Let time pass, throwing away what comes: with one request out, nothing is due."""
-        until_us = self._transport.now_us() + wait_us
-        while (left_us := until_us - self._transport.now_us()) > 0:
-            self._transport.read(left_us)
 
 
 def _unchanged(confirmed: Preview, fresh: Preview) -> Preview:

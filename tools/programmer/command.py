@@ -1,22 +1,32 @@
 """`itpump programmer`: the clinician programmer on the command line.
 
-Every sub-command opens the port, opens a session, asks the pump about transactions that an
-earlier run left open, does its work and closes the session. Whatever doses is shown in the pump's
-own values and asked for, unless `--yes` is given. Exit codes: 0 done, 1 the person said no or the
-read-back differs, 2 bad input, 3 refused by the pump, 4 no link, 5 uncertain.
+Every sub-command but STOP, which waits for nothing, opens the port, opens a session, asks the
+pump about transactions that an earlier run left open, does its work and closes the session.
+Whatever doses is shown in the pump's own values and asked for, unless `--yes` is given. Exit codes:
+0 done, 1 the person said no or the read-back differs, 2 bad input, 3 refused by the pump, 4 no
+link, 5 uncertain, 74 the output could not be written, 130 interrupted.
 """
 
 import argparse
+import contextlib
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from protocol.codes import Code
+from tools import output
 from tools.programmer import actions, transact
 from tools.programmer.client import Client
 from tools.programmer.console import Console, complain
-from tools.programmer.errors import BadInput, ProgrammerError, Refused
+from tools.programmer.errors import (
+    BadInput,
+    Interrupted,
+    JournalError,
+    OutputLost,
+    ProgrammerError,
+    Refused,
+)
 from tools.programmer.journal import FileJournal, default_folder
 from tools.programmer.transact import WARNINGS
 from tools.programmer.transport import SerialTransport
@@ -24,7 +34,9 @@ from tools.programmer.warnings import Warn
 from tools.quantity import QuantityError
 from tools.toml_file import FileError
 
-EXIT_INTERRUPTED: Final = 130
+_STOP: Final = "stop"
+_WITHOUT_JOURNAL: Final = ("status", "log", _STOP)
+"""Actions that prepare no transaction: a damaged journal stops none of them."""
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
 
@@ -103,11 +115,14 @@ def main(args: argparse.Namespace) -> int:
     except (FileError, QuantityError) as error:
         code = BadInput.exit_code
         values = {"error": str(error), "exit_code": code}
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before there was a session
         complain("interrupted; nothing was changed")
-        return EXIT_INTERRUPTED
+        return Interrupted.exit_code
     complain(str(values["error"]))
-    console.result(values)
+    if code == OutputLost.exit_code:
+        output.drop()
+    else:
+        console.result(values)
     return code
 
 
@@ -116,20 +131,52 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     job = action(args)  # reads and checks the arguments before anything is opened
     if hasattr(args, "yes") and not console.can_ask:
         raise BadInput("nobody is there to confirm: stdin is no terminal; nothing was done (--yes)")
-    folder = args.state_dir or default_folder(os.environ)
-    journal = FileJournal(folder, secrets.randbits)
+    journal = _journal(args)
     transport = SerialTransport(args.port, args.baud)
     client = Client(transport, journal, port=args.port, baud=args.baud)
+    client.warn = _warn
     try:
         client.open()
-        settled = transact.settle(client, console)
+        asks = journal is not None and args.action != _STOP
+        settled = transact.settle(client, console) if asks else None
         code, values = job(client, console)
-        said = [Warn.OPEN_TRANSACTION.name] * len(settled) + values.pop(WARNINGS, [])
+        said = [Warn.OPEN_TRANSACTION.name] * len(settled or ()) + values.pop(WARNINGS, [])
         console.result({**values, WARNINGS: said, "open_transactions": settled})
         return code
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {_so_far(client)}") from None
+    except (ProgrammerError, BrokenPipeError):
+        raise
+    except OSError as error:  # of stdout: port and journal have their own
+        why = f"the output cannot be written: {error.strerror}"
+        raise OutputLost(f"{why}; {_so_far(client)}") from None
     finally:
-        client.close()
+        with contextlib.suppress(KeyboardInterrupt):  # what is reported stays as it is
+            client.close()
         transport.close()
+
+
+def _journal(args: argparse.Namespace) -> FileJournal | None:
+    """Return the journal; None when a command that needs none cannot have it.
+
+    Raises JournalError for the others: what doses is written down first.
+    """
+    try:
+        return FileJournal(args.state_dir or default_folder(os.environ), secrets.randbits)
+    except JournalError as error:
+        if args.action not in _WITHOUT_JOURNAL:
+            raise
+        _warn(f"{error}; earlier transactions are not looked at")
+        return None
+
+
+def _warn(line: str) -> None:
+    complain(f"warning: {line}")
+
+
+def _so_far(client: Client) -> str:
+    done = transact.done_text(client)
+    return f"the pump has done this already: {done}" if done else "nothing was changed"
 
 
 def _alarm(name: str) -> Code:

@@ -2,11 +2,14 @@
 
 ProgrammerError
 ├── BadInput    the caller asked for something that cannot be asked                     exit 2
+│   └── JournalError     the transaction journal cannot be read or written               exit 2
 ├── Refused     the pump said no; nothing but its log has changed                       exit 3
 │   ├── OutsideLimits    the programmer said no by itself; nothing was sent              exit 3
 │   └── PreviewChanged   the pump's preview is no longer the one that was confirmed      exit 3
 ├── NoLink      the port or the pump does not answer (also a TimeoutError)              exit 4
-└── Uncertain   a command was sent and its result is not known: ask `status`            exit 5
+├── Uncertain   a command was sent and its result is not known: ask `status`            exit 5
+├── OutputLost  what was to be shown could not be written                               exit 74
+└── Interrupted Ctrl-C; the message says what the pump had done by then                 exit 130
 """
 
 from typing import ClassVar
@@ -26,6 +29,10 @@ class BadInput(ProgrammerError):
     """What was asked cannot be asked: a wrong argument, a file that does not hold a therapy."""
 
     exit_code: ClassVar[int] = 2
+
+
+class JournalError(BadInput):
+    """The transaction journal is damaged, or its folder cannot be read or written."""
 
 
 class Refused(ProgrammerError):
@@ -66,3 +73,15 @@ class Uncertain(ProgrammerError):
     """A command went out and how it ended is not known: it acted once, or not at all."""
 
     exit_code: ClassVar[int] = 5
+
+
+class OutputLost(ProgrammerError):
+    """stdout takes no more, e.g. a full disk; the message says what the pump had done by then."""
+
+    exit_code: ClassVar[int] = 74
+
+
+class Interrupted(ProgrammerError):
+    """Ctrl-C with nothing in the balance; the message says what the pump had done by then."""
+
+    exit_code: ClassVar[int] = 130

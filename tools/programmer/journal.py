@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import TxnOp
-from tools.programmer.errors import BadInput
+from tools.programmer.errors import BadInput, JournalError
 
 CLOSED_KEPT: Final = 64
 """Closed transactions kept for reading: as many as a pump's own journal holds."""
@@ -96,7 +96,7 @@ class FileJournal(Journal):
     """Transactions in `transactions.json` of a folder, safe over crash and power loss."""
 
     def __init__(self, folder: Path, random_bits: Callable[[int], int]) -> None:
-        """Raises BadInput when the folder cannot be made or its file is not a journal."""
+        """Raises JournalError when the folder cannot be made or its file is not a journal."""
         super().__init__(random_bits)
         self._path = folder / FILE_NAME
         with self._reported():
@@ -107,14 +107,14 @@ class FileJournal(Journal):
         with self._reported():
             if not self._path.exists():
                 return {"counter": 0, "open": [], "closed": []}
-            text = self._path.read_text()
+            image = self._path.read_bytes()
         try:
-            data = json.loads(text)
+            data = json.loads(image)
             for row in (*data["open"], *data["closed"]):
                 Entry(**row)
             return {"counter": int(data["counter"]), "open": data["open"], "closed": data["closed"]}
         except (ValueError, KeyError, TypeError):
-            raise BadInput(
+            raise JournalError(
                 f"{self._path} is damaged; it may name doses that were asked for: "
                 "check the pump's log, then move the file away"
             ) from None
@@ -132,7 +132,8 @@ class FileJournal(Journal):
         with self._reported():
             lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._reported():
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
             os.close(lock)
@@ -157,7 +158,7 @@ class FileJournal(Journal):
         try:
             yield
         except OSError as error:
-            raise BadInput(f"transaction journal {self._path}: {error.strerror}") from None
+            raise JournalError(f"transaction journal {self._path}: {error.strerror}") from None
 
 
 def default_folder(environ: dict[str, str] | os._Environ[str]) -> Path:

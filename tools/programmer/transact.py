@@ -87,14 +87,14 @@ def carry_out(
     try:
         preview, result = _confirmed(client, console, preview, request)
     except _Declined:
-        console.say("nothing was changed")
+        console.say("nothing more was changed" if client.committed else "nothing was changed")
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
     try:
         after, therapy = client.status(), therapy_of(client)
         same = request.op is not TxnOp.PROGRAM or read_back.equal(
             client, codec.decode(ProgramParameters, preview.parameters)
         )
-    except (NoLink, KeyboardInterrupt):
+    except (NoLink, Refused):
         raise Uncertain(
             f"the pump has committed it ({outcome_text(result)}), but could not be read back: "
             "run status when it is in reach"
@@ -105,7 +105,7 @@ def carry_out(
         )
     if request.op is TxnOp.PROGRAM:
         console.say("programmed, read back and compared: equal")
-    console.say(f"{request.op.name.lower().replace('_', ' ')}: {outcome_text(result)}")
+    console.say(f"{op_text(request.op)}: {outcome_text(result)}")
     console.say(f"now: {readings.headline(after, therapy)}")
     return EXIT_OK, {
         "result": result.state.name,
@@ -180,6 +180,17 @@ def outcome_text(result: TxnResult) -> str:
         given, total = text.volume(result.given_nl), text.volume(result.total_nl)
         words += f", {given} of {total} given"
     return words
+
+
+def done_text(client: Client) -> str:
+    """Return what the pump has done for this client, in words; "" for nothing."""
+    done = [f"{op_text(op)}: {outcome_text(result)}" for op, result in client.committed]
+    return ", ".join([*done, "the pump has stopped"] if client.stopped else done)
+
+
+def op_text(op: TxnOp) -> str:
+    """Return a transaction's operation in words."""
+    return op.name.lower().replace("_", " ")
 
 
 def reading(client: Client, status: Status, therapy: Therapy | None) -> Values:
