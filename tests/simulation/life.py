@@ -43,6 +43,8 @@ _COMMITTED: Final = (TxnState.DELIVERING, TxnState.DONE, TxnState.ENDED_EARLY)
 _SETTLED: Final = (TxnState.DONE, TxnState.ENDED_EARLY)
 REMEMBERED: Final = 64
 """The pump may forget a transaction after so many more."""
+REPEAT_GUARD_US: Final = 600_000_000
+"""A like bolus so soon must be said to be meant."""
 _SETTLE_US: Final = 2_000_000
 """A bolus that was cut short is settled when the stroke under way has ended."""
 
@@ -74,6 +76,8 @@ class Life:
         """Every COMMIT ever sent."""
         self.done: list[int] = []
         """Transactions that were committed, in order."""
+        self.boluses: list[tuple[BolusParameters, int, int]] = []
+        """Each that began: as asked for, its strokes, when."""
         self.boots = 1
         self.log: list[LogRecord] = []
         self._results: dict[int, TxnResult] = {}
@@ -169,6 +173,10 @@ class Life:
         must(oracle.dose is None, "a second bolus while one runs")
         must(oracle.reason is StopReason.NONE, "a bolus of a stopped pump")
         strokes = bolus_strokes(parameters, oracle.therapy, config)
+        like = [us for _, other, us in self.boluses if other == strokes]
+        meant = parameters.again or not like or at_us - like[-1] >= REPEAT_GUARD_US
+        must(bool(meant), "the same bolus twice within 10 min")
+        self.boluses.append((parameters, strokes, at_us))
         flow = bolus_flow(
             parameters, strokes, oracle.therapy, config,
             lambda for_us: oracle.highest(at_us, for_us),
