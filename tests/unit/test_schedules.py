@@ -276,11 +276,9 @@ PERIODIC = replace(
 
 
 def test_at_once_is_at_once_between_two_seconds_of_the_clock_too() -> None:
-    nurse = Nurse()
-    nurse.run(1_234_567)
-    nurse.board.reset(ResetCause.COMMANDED)
-    nurse.run(100)
-    nurse.program(PERIODIC, 40_000_000)
+    nurse = programmed(CASE_5)
+    nurse.run(30_400_000)
+    nurse.program(PERIODIC)
     nurse.run(0)
     assert nurse.status.bolus is BolusKind.PERIODIC
 
