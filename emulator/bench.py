@@ -72,7 +72,7 @@ class Bench:
         self._server.advance(duration_us, lambda: reply({"now_us": self._server.world.now_us}))
 
     def _inject(self, request: Request, reply: Reply) -> None:
-        for_us = _duration(request, "for_us") if request.get("for_us") is not None else None
+        for_us = _duration(request, "for_us", 1) if request.get("for_us") is not None else None
         params = request.get("parameters", {})
         if not isinstance(params, dict):
             raise BenchError("inject: parameters is an object")
@@ -104,7 +104,7 @@ class Bench:
         reply({"speed": speed_name(self._server.pacer.speed)})
 
     def _power_cut(self, request: Request, reply: Reply) -> None:
-        self._board.power_cut(_duration(request))
+        self._board.power_cut(_duration(request, least=1))
         self._server.watch.pump_restarted()
         reply({})
 
@@ -145,8 +145,8 @@ def _integer(request: Request, field: str, least: int, most: int) -> int:
     return value
 
 
-def _duration(request: Request, field: str = "duration_us") -> int:
-    return _integer(request, field, 0, DURATION_MAX_US)
+def _duration(request: Request, field: str = "duration_us", least: int = 0) -> int:
+    return _integer(request, field, least, DURATION_MAX_US)
 
 
 def _text(request: Request, field: str) -> str:

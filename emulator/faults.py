@@ -5,6 +5,7 @@ is checked before anything is touched. A duration is an integer of microseconds;
 anything that `Fraction` reads exactly, such as "0.001".
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -178,10 +179,19 @@ def _values(name: str, fault: Fault, params: Mapping[str, Any]) -> Values:
     return values
 
 
+_TEXT_MAX: Final = 80
+"""Longest number that is read."""
+_HUGE: Final = re.compile("[eE][+-]?[0-9_]{3}")
+"""An exponent that is far out of every range, and would take long to compute."""
+
+
 def _check(what: str, kind: str, value: Any) -> Fraction:
     """Return the value exactly. Raises ValueError when it is no number of its kind."""
+    text = str(value)
     try:
-        number = Fraction(str(value))
+        if len(text) > _TEXT_MAX or _HUGE.search(text):
+            raise ValueError
+        number = Fraction(text)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f'{what}: "{value}" is not a number') from None
     if not 0 <= number <= _MAXIMUM[kind]:

@@ -16,6 +16,7 @@ from tools.quantity import (
     concentration_pg_ml,
     duration_us,
     number,
+    positive_us,
     volume_nl,
 )
 
@@ -148,7 +149,7 @@ def _inject(args: argparse.Namespace) -> Fields:
         "parameters": dict(_parameter(args.fault, text) for text in args.parameters),
     }
     if args.duration is not None:
-        fields["for_us"] = duration_us(args.duration)
+        fields["for_us"] = positive_us(args.duration)
     return fields
 
 
@@ -162,7 +163,8 @@ def _parameter(fault: str, text: str) -> tuple[str, int | str]:
     known = FAULTS[fault].parameters if fault in FAULTS else {}
     if name in known and known[name].kind == "duration":
         return name, duration_us(value)
-    return name, str(number(value))
+    number(value)  # the emulator reads the text exactly too, and names it when it is out of range
+    return name, value
 
 
 def _refill(args: argparse.Namespace) -> Fields:
@@ -185,7 +187,7 @@ FIELDS: Final[dict[str, Callable[[argparse.Namespace], Fields]]] = {
     "clear": lambda args: {"fault": args.fault},
     "refill": _refill,
     "speed": lambda args: {"speed": args.speed},
-    "power-cut": _duration,
+    "power-cut": lambda args: {"duration_us": positive_us(args.duration)},
 }
 
 

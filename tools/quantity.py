@@ -157,16 +157,27 @@ def duration_us(value: object) -> int:
     return total
 
 
+def positive_us(value: object) -> int:
+    """Return a time longer than 0, µs. Raises QuantityError."""
+    time_us = duration_us(value)
+    if time_us == 0:
+        raise QuantityError(f"{shown(value)}: must be longer than 0")
+    return time_us
+
+
 def number(value: object) -> Fraction:
-    """Return a pure number exactly: an integer, or text such as "0.25", "-3" or "25/3".
+    """Return a pure number exactly: an integer, or text such as "0.25", "-3", "1e-4" or "25/3".
+
+    An exponent has two digits at most, which bounds what is computed.
 
     Raises QuantityError.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
-    if isinstance(value, Decimal) and value.is_finite():
+    if isinstance(value, Decimal) and abs(value.adjusted()) < 100 and value.is_finite():
         return Fraction(value)
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", value):
+    decimal = r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?"
+    if isinstance(value, str) and re.fullmatch(decimal, value):
         return Fraction(value)
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,30}/0*[1-9][0-9]{0,29}", value):
         return Fraction(value)
@@ -182,8 +193,12 @@ def exact_text(value: Fraction) -> str:
         digits += 1
     if rest != 1:
         return str(value)
-    scaled = value.numerator * 10**digits // value.denominator
-    return f"{Decimal(scaled).scaleb(-digits):f}" if digits <= 25 else str(value)
+    if digits > 25:
+        return str(value)
+    scaled = str(abs(value.numerator) * 10**digits // value.denominator).zfill(digits + 1)
+    point = len(scaled) - digits
+    sign = "-" if value < 0 else ""
+    return f"{sign}{scaled[:point]}.{scaled[point:]}" if digits else f"{sign}{scaled}"
 
 
 def shown(value: object) -> str:

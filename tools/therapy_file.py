@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
-from protocol.messages import DeviceInfo, Drug, ProgramParameters, Rate, Therapy
+from protocol.messages import Drug, ProgramParameters, Rate, Therapy
 from tools import quantity, therapy_parts, toml_file, wall_clock
 from tools.quantity import QuantityError
-from tools.therapy_table import ScheduledChange, TherapyTable
+from tools.therapy_table import HardLimits, ScheduledChange, TherapyTable
 from tools.toml_file import Table
 
 SCENARIO_KEYS: Final[dict[str, str]] = {
@@ -33,7 +33,7 @@ _DAY_US: Final = 86_400_000_000
 
 
 def load(
-    path: str, current: Therapy | None = None, device: DeviceInfo | None = None
+    path: str, current: Therapy | None = None, device: HardLimits | None = None
 ) -> ProgramParameters:
     """Return what a file asks for, laid over the current therapy and checked for a pump.
 

@@ -1,5 +1,6 @@
 """The reservoir: what is physically in it, above the unextractable residual."""
 
+from decimal import Decimal
 from typing import Any
 
 from emulator.devices.fluid import Drug, Plug, masses_pg
@@ -22,7 +23,7 @@ class Reservoir:
         """
         if not 0 <= volume_pl <= self.capacity_pl:
             raise ValueError(
-                f"a fill of {volume_pl} pL is not within the capacity of {self.capacity_pl} pL"
+                f"a fill of {_ml(volume_pl)} is not within the capacity of {_ml(self.capacity_pl)}"
             )
         self.fill = Plug(place_pl, volume_pl, masses_pg(volume_pl, drugs))
 
@@ -42,3 +43,7 @@ class Reservoir:
         """Hold what `save` found."""
         start_pl, volume_pl, masses = state
         self.fill = Plug(start_pl, volume_pl, dict(masses))
+
+
+def _ml(volume_pl: int) -> str:
+    return f"{Decimal(volume_pl).scaleb(-9).normalize():f} mL"

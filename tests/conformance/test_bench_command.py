@@ -67,6 +67,11 @@ def test_parameters_may_come_after_options(pump: Emulator) -> None:
     assert pump.ask("status")["truth.faults"] == {"magnet_field": {"recovery": "600000000"}}
 
 
+def test_a_small_number_may_have_an_exponent(pump: Emulator) -> None:
+    pump.ask("inject", "link.noise", "ber=1e-4")
+    assert pump.ask("clear", "link.noise") == {"active": {}}
+
+
 def test_a_magnet_stops_the_flow(pump: Emulator) -> None:
     pump.ask("inject", "magnet_field")
     pump.ask("advance", "1d")
@@ -123,7 +128,10 @@ BAD = {
     "value": (["inject", "link.noise", "ber=2"], 2, "0..1"),
     "no value": (["inject", "link.noise", "ber"], 2, "KEY=VALUE"),
     "speed": (["speed", "warp"], 2, "warp"),
-    "too much": (["refill", "60 mL"], 2, "capacity"),
+    "too much": (["refill", "50mL"], 2, "fill of 50 mL is not within the capacity of 40 mL"),
+    "no time": (["power-cut", "0s"], 2, '"0s": must be longer than 0'),
+    "no lasting": (["inject", "magnet_field", "--for", "0s"], 2, '"0s": must be longer than 0'),
+    "exponent": (["inject", "link.noise", "ber=1e99"], 2, "0..1"),
     "drug": (["refill", "1 mL", "--drug", "water"], 2, "NAME=CONCENTRATION"),
 }
 
@@ -157,6 +165,10 @@ RAW = {
     b'{"command": "advance", "duration_us": -1}': "duration_us",
     b'{"command": "advance", "duration_us": true}': "duration_us",
     b'{"command": "advance", "duration_us": 1e30}': "duration_us",
+    b'{"command": "power-cut", "duration_us": 0}': "duration_us is an integer 1..",
+    b'{"command": "inject", "fault": "link.noise", "parameters": {"ber": "1e-999999999"}}': (
+        "is not a number"
+    ),
     b'{"command": "inject", "fault": 7}': "fault is text",
     b'{"command": "inject", "fault": "magnet_field", "parameters": []}': "parameters",
     b'{"command": "refill", "volume_nl": 1, "drugs": 3}': "drugs",

@@ -52,7 +52,7 @@ BAD = {
     "profile": (["--profile", "rotor-99"], "rotor-99"),
     "port": (["--port", "COM1"], "COM1"),
     "time": (["--for", "24"], "needs a unit"),
-    "fill": (["--fill", "41 mL"], "holds"),
+    "fill": (["--fill", "50mL"], "--fill 50mL: rotor-40 holds 40 mL"),
     "seed": (["--seed", "-1"], "--seed"),
     "link": (["--port", "tcp://127.0.0.1:0", "--link", "x"], "--link"),
     "therapy": (["--therapy", "nowhere.toml"], "nowhere.toml"),

@@ -53,6 +53,9 @@ HOUR, DAY = RatePer.HOUR, RatePer.DAY
         (quantity.number, "0.25", Fraction(1, 4)),
         (quantity.number, "-3", Fraction(-3)),
         (quantity.number, "25/3", Fraction(25, 3)),
+        (quantity.number, "1e-4", Fraction(1, 10_000)),
+        (quantity.number, "-2.5E+3", Fraction(-2500)),
+        (quantity.number, Decimal("1e-4"), Fraction(1, 10_000)),
         (quantity.number, Decimal("0.1"), Fraction(1, 10)),
     ],
 )
@@ -157,6 +160,16 @@ def test_a_quantity_is_read_exactly(read: Callable[[Any], Any], text: Any, value
         (quantity.volume_pl, "a\nb", '"a\\nb": a volume is needed here, e.g. "40 mL"'),
         (quantity.number, "x", '"x": a number is needed here, e.g. 35500 or "0.25"'),
         (quantity.number, True, 'true: a number is needed here, e.g. 35500 or "0.25"'),
+        (
+            quantity.number,
+            "1e100",
+            '"1e100": a number is needed here, e.g. 35500 or "0.25"',
+        ),
+        (
+            quantity.number,
+            Decimal("1e999999999"),
+            '1E+999999999: a number is needed here, e.g. 35500 or "0.25"',
+        ),
         (quantity.number, "1/0", '"1/0": a number is needed here, e.g. 35500 or "0.25"'),
         (
             quantity.number,
@@ -212,3 +225,8 @@ def test_any_text_is_a_volume_or_one_line_of_error(text: str) -> None:
         outcome = str(error)
     assert outcome
     assert "\n" not in outcome
+
+
+def test_exact_text_keeps_every_digit_of_a_long_number() -> None:
+    assert quantity.exact_text(Fraction(10**30 + 1)) == str(10**30 + 1)
+    assert quantity.exact_text(Fraction(-(10**30 + 1), 10)) == f"-1{'0' * 29}.1"

@@ -59,7 +59,7 @@ def test_what_is_for_the_emulator_is_refused(
         (("run", "--board", "bogus://x"), 2, "port bogus://x: "),
         (("run", "--board", "/dev/null", "--for", "soon"), 2, '"soon"'),
         (("board", "--profile", "none"), 2, "none"),
-        (("board", "--fill", "41 mL"), 2, "--fill 41 mL: rotor-40 holds 40000000 nL"),
+        (("board", "--fill", "41 mL"), 2, "--fill 41 mL: rotor-40 holds 40 mL"),
         (("board", "--seed", "-1"), 2, "--seed: -1 is not within"),
         (("board", "--port", "com1"), 2, "port 'com1'"),
         (("board", "--telemetry", "com1"), 2, "port 'com1'"),

@@ -49,6 +49,7 @@ def _run(args: argparse.Namespace, stack: ExitStack) -> None:
     from emulator.ports import PortError, open_port
     from emulator.profile import Profile
     from tools.board.live import BoardRun, Ports
+    from tools.programmer.format import millilitres
     from tools.quantity import duration_us, volume_pl
     from tools.run.command import BadRun, bench_path, chosen_seed
     from tools.run.console import Console
@@ -59,7 +60,8 @@ def _run(args: argparse.Namespace, stack: ExitStack) -> None:
     capacity_pl = profile.device.capacity_nl * 1000
     fill_pl = capacity_pl if args.fill is None else volume_pl(args.fill)
     if fill_pl > capacity_pl:
-        raise BadRun(f"--fill {args.fill}: {profile.device.model} holds {capacity_pl // 1000} nL")
+        held = millilitres(profile.device.capacity_nl)
+        raise BadRun(f"--fill {args.fill}: {profile.device.model} holds {held}")
     line = open_port(args.port, _path(args.link))
     try:
         radio = open_port(args.telemetry, _path(args.telemetry_link))

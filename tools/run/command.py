@@ -201,6 +201,7 @@ def _setup(args: argparse.Namespace, profile: "Profile") -> "PlantSetup":
     from emulator.devices.fluid import Drug
     from emulator.devices.plant import PlantSetup
     from protocol.messages import FILL_NOT_TOLD
+    from tools.programmer.format import millilitres
     from tools.quantity import volume_pl
 
     device = profile.device
@@ -209,7 +210,7 @@ def _setup(args: argparse.Namespace, profile: "Profile") -> "PlantSetup":
     if args.therapy is not None:
         from tools import therapy_file
 
-        wanted = therapy_file.load(args.therapy)
+        wanted = therapy_file.load(args.therapy, device=device)
         therapy = wanted.therapy
         drugs = tuple(Drug(drug.name, drug.concentration_pg_ml) for drug in therapy.drugs)
         catheter_pl = therapy.catheter_um * therapy.catheter_pl_cm // 10_000
@@ -217,6 +218,7 @@ def _setup(args: argparse.Namespace, profile: "Profile") -> "PlantSetup":
             fill_pl = wanted.fill_nl * 1000
     if args.fill is not None:
         fill_pl = volume_pl(args.fill)
-    if fill_pl > device.capacity_nl * 1000:
-        raise BadRun(f"fill of {fill_pl // 1000} nL: {device.model} holds {device.capacity_nl} nL")
+        if fill_pl > device.capacity_nl * 1000:
+            held = millilitres(device.capacity_nl)
+            raise BadRun(f"--fill {args.fill}: {device.model} holds {held}")
     return PlantSetup(fill_pl, drugs, tubing_pl=device.tubing_nl * 1000, catheter_pl=catheter_pl)

@@ -143,12 +143,12 @@ def _reset(table: Table, at_us: int, place: Place) -> Step:
 
 
 def _power_cut(table: Table, at_us: int, place: Place) -> Step:
-    return PowerCut(at_us, place, table.take("for", positive_us))
+    return PowerCut(at_us, place, table.take("for", quantity.positive_us))
 
 
 def _inject(table: Table, at_us: int, place: Place) -> Step:
     fault = table.take("fault", _fault)
-    for_us = table.get("for", positive_us, None)
+    for_us = table.get("for", quantity.positive_us, None)
     if for_us is not None and not faults.lasts(fault):
         raise table.error(f"for: {fault} happens once; leave it out", "for")
     return Inject(at_us, place, fault, faults.read(fault, table), for_us)
@@ -163,14 +163,6 @@ def _clear(table: Table, at_us: int, place: Place) -> Step:
 
 def _fault(value: object) -> str:
     return toml_file.choice({name: name for name in FAULTS}, LATER_FAULTS)(value)
-
-
-def positive_us(value: object) -> int:
-    """Return a time longer than 0, µs. Raises ValueError."""
-    duration_us = quantity.duration_us(value)
-    if duration_us == 0:
-        raise ValueError(f"{quantity.shown(value)}: must be longer than 0")
-    return duration_us
 
 
 def _words(options: Iterable[str]) -> str:

@@ -82,7 +82,7 @@ def read(top: Table) -> Scenario:
     top.only(therapy_file.SCENARIO_KEYS)
     profile = top.take("profile", _profile_reader(Path(top.file).parent))
     start_wall_s = top.get("start", wall_s, since_epoch_s(START))
-    duration_us = top.take("duration", actions.positive_us)
+    duration_us = top.take("duration", quantity.positive_us)
     instant = _instant_reader(start_wall_s, duration_us, top.values["duration"])
     written = top.table("therapy")
     programs = () if written is None else _therapy(written, profile.device, start_wall_s)
