@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code. `arguments` default to the command line's."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -81,9 +83,7 @@ def _run(words: list[str]) -> int:
     if run is None:
         parser.print_help()
         return 2
-    code = run(args)
-    sys.stdout.flush()
-    return code
+    return run(args)
 
 
 def versions() -> str:

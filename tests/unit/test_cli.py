@@ -1,6 +1,7 @@
 """The console script: sub-commands load when chosen, and it ends cleanly however it ends."""
 
 import argparse
+import os
 import subprocess
 import sys
 import types
@@ -82,6 +83,18 @@ def test_the_programmer_loads_neither_controller_nor_emulator() -> None:
     assert done.returncode == 4
     assert done.stderr == "itpump: port /nowhere does not exist\n"
     assert done.stdout == "[]\n"
+
+
+def test_a_full_disk_is_one_line_and_an_exit_code_of_its_own() -> None:
+    code = "import sys; from tools.cli import main; sys.exit(main(['--version']))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
+    assert done.returncode == cli.EXIT_OUTPUT
+    assert done.stderr == "itpump: the output cannot be written: No space left on device\n"
 
 
 def test_a_reader_that_stops_reading_is_no_traceback() -> None:

@@ -107,6 +107,26 @@ def test_an_unknown_url_is_bad_input() -> None:
         SerialTransport("nonsense://x")
 
 
+@pytest.mark.parametrize("url", ["socket://socket://x", "socket://", "socket://x:99999999"])
+def test_a_malformed_url_is_bad_input_in_plain_words(url: str) -> None:
+    with pytest.raises(BadInput) as failed:
+        SerialTransport(url)
+    assert str(failed.value) == (
+        f"port {url} is malformed; a URL looks like socket://127.0.0.1:7700"
+    )
+
+
+def test_no_port_at_all_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="--port is empty"):
+        SerialTransport("")
+
+
+@pytest.mark.parametrize("baud", [0, -1, 10**20])
+def test_what_is_no_baud_rate_is_bad_input(pty: tuple[int, str], baud: int) -> None:
+    with pytest.raises(BadInput, match=f"--baud {baud} is no baud rate"):
+        SerialTransport(pty[1], baud)
+
+
 def test_loop_url_goes_through_pyserial() -> None:
     transport = SerialTransport("loop://")
     transport.write(b"echo")

@@ -10,9 +10,10 @@ link, 5 uncertain, 74 the output could not be written, 130 interrupted.
 import argparse
 import contextlib
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from protocol.codes import Code
 from tools import output
@@ -40,6 +41,18 @@ _WITHOUT_JOURNAL: Final = ("status", "log", _STOP)
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
 
+class _ActionParser(argparse.ArgumentParser):
+    """Says of "-5ug" what is wrong with it; argparse alone takes it for an unknown option."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; exit with one line at a negative number."""
+        for word in args or ():
+            if re.match(r"-[0-9.]", word):
+                hint = "; a shift backwards is --by=-1h" if self.prog.endswith("clock") else ""
+                self.exit(BadInput.exit_code, f"itpump: {word}: it cannot be negative{hint}\n")
+        return super().parse_known_args(args, namespace)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
@@ -52,11 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the transaction journal; default $XDG_STATE_HOME/itpump",
     )
-    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    commands = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=_ActionParser
+    )
     _add_actions(commands)
 
 
-def _add_actions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
     commands.add_parser("status", help="read the pump and say how it is")
     program = commands.add_parser("program", help="program a therapy from a TOML file")
     program.add_argument("file", metavar="FILE", help="a [therapy] table, or a scenario with one")

@@ -26,6 +26,10 @@ AWAKE_US: Final = 300
 WRITE_TIMEOUT_MS: Final = 2000
 """A port that takes no byte for this long is dead; the longest frame takes 0.52 s at 9,600."""
 
+BAUD_MAX: Final = 2**31 - 1
+"""Largest that the system's interface holds; what a port can do, it says itself."""
+URL_EXAMPLE: Final = "a URL looks like socket://127.0.0.1:7700"
+
 _FOREIGN: Final = (OSError, ValueError)
 """What pyserial and the system raise; serial.SerialException is an OSError."""
 _REASONS: Final = {
@@ -72,11 +76,17 @@ class SerialTransport:
     """A serial port, or anything else pyserial has a URL for."""
 
     def __init__(self, port: str, baudrate: int = 115_200) -> None:
-        """Open it. Raises NoLink, or BadInput for a URL that pyserial does not know."""
+        """Open it. Raises NoLink, or BadInput for what is no port or no baud rate."""
+        if not port:
+            raise BadInput("--port is empty: a serial port or a URL is needed")
+        if not 0 < baudrate <= BAUD_MAX:
+            raise BadInput(f"--baud {baudrate} is no baud rate")
         self.port = port
         try:
             self._serial = _open(port, baudrate)
         except _FOREIGN as error:
+            if "://" in port and _is_misread(error):
+                raise BadInput(f"port {port} is malformed; {URL_EXAMPLE}") from None
             raise _translated(port, error) from None
         self._fd = _descriptor(port, self._serial)
         self._poll = select.poll()
@@ -160,6 +170,16 @@ def _translated(port: str, error: OSError | ValueError) -> NoLink | BadInput:
     if isinstance(error, OSError):
         return NoLink(f"port {port} {_reason(error)}")
     return BadInput(f"port {port}: {error}")
+
+
+def _is_misread(error: BaseException) -> bool:
+    """Return whether pyserial failed at the words of a URL, whatever it raises for that."""
+    cause = error.__context__
+    while cause is not None:
+        if isinstance(cause, ValueError | TypeError | LookupError):
+            return True
+        cause = cause.__context__
+    return False
 
 
 def _reason(error: BaseException) -> str:
