@@ -162,6 +162,30 @@ def test_an_adc_that_reads_nothing_is_told_with_the_line(
     assert differ == ["line: battery at rest", "line: battery loaded"]
 
 
+def test_on_a_line_that_damages_frames_every_hint_names_the_line_first(
+    target: LineTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = 0
+
+    def spoil(data: bytes) -> bytes:
+        nonlocal writes
+        writes += 1
+        return data[:-2] + bytes([data[-2] ^ 1]) + data[-1:] if writes % 20 == 0 else data
+
+    target.line.spoil(to_host=spoil)
+    found = line.examine(target, target.serial)
+    differ = [check for check in found.judge.checks if check.verdict is Verdict.DIFFERS]
+    assert [check.name for check in differ] == ["line: damaged frames"]
+    _slow(target, monkeypatch)
+    basal = next(one for one in SCENARIOS if one.name == "basal")
+    played = play(basal, target, Profile.load(PROFILE), found.tolerances)
+    hints = [check.hint for check in played.checks if check.verdict is Verdict.DIFFERS]
+    assert hints
+    for hint in hints:
+        assert hint.startswith("the line first, ")
+        assert "; then pulse timer: " in hint
+
+
 def test_once_the_board_is_gone_nothing_more_is_tried(target: LineTarget) -> None:
     profile = Profile.load(PROFILE)
     played = play_all(target, profile, TOLERANCES)

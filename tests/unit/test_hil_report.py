@@ -121,6 +121,15 @@ def test_a_row_that_differs_says_where_to_look() -> None:
     assert "look at: look here" in line(check)
 
 
+def test_on_a_bad_line_the_line_is_looked_at_first() -> None:
+    judge = Judge("motor", Tolerances(bad_line="the cable"), "the timer")
+    judge.equal("strokes", 12, 12)
+    judge.equal("strokes", 12, 13)
+    good, bad = judge.checks
+    assert good.hint == ""
+    assert bad.hint == "the cable; then the timer"
+
+
 def test_a_row_that_is_good_gives_no_hint() -> None:
     judge = Judge("motor", Tolerances(), "look here")
     judge.equal("strokes", 12, 12)

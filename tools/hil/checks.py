@@ -47,6 +47,8 @@ class Tolerances:
     """For the agent's own loop and the host's scheduling; 0 where time is virtual."""
     report_us: int = REPORT_INTERVAL_US
     """Longest from one report to the next; 0 for a board without a line."""
+    bad_line: str = ""
+    """What is wrong with the line itself; whatever else differs may come of it."""
 
     @property
     def early_us(self) -> int:
@@ -188,7 +190,8 @@ class Judge:
         self, what: str, expected: str, measured: str, tolerance: str, good: bool, hint: str
     ) -> None:
         verdict = Verdict.OK if good else Verdict.DIFFERS
-        shown = "" if good else hint or self._hint
+        hints = (self.tolerances.bad_line, hint or self._hint)
+        shown = "" if good else "; then ".join(filter(None, hints))
         self.checks.append(Check(self._name(what), expected, measured, tolerance, verdict, shown))
 
     def _span(self, late_us: int | None = None) -> str:

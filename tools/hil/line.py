@@ -4,6 +4,7 @@ The kit attaches and listens for a while as an idle controller does: a Tick ever
 round trip, every report a stamp of the board's clock.
 """
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from hal.errors import HalMismatch
@@ -27,6 +28,7 @@ _LOOK_US: Final = 10_000
 FLASH_MIN: Final = 576 * 1024
 """What the controller's layout needs; 4 KiB sectors."""
 SECTOR: Final = 4096
+_CABLE: Final = "baud rate of both ends, ground, length of the cable"
 
 
 class Line(NamedTuple):
@@ -61,10 +63,11 @@ def examine(target: Target, board: SerialBoard) -> Line:
         "clock drift", DRIFT_MAX_PPM + jitter_ppm, abs(heard.drift_ppm), "ppm",
         "the board's clock: a crystal, and a counter that does not lose its overflow",
     )  # fmt: skip
-    judge.at_most(
-        "damaged frames", DAMAGED_MAX * 100, round(100 * heard.damaged, 2), "%",
-        "baud rate of both ends, ground, length of the cable",
-    )  # fmt: skip
+    damaged = round(100 * heard.damaged, 2)
+    judge.at_most("damaged frames", DAMAGED_MAX * 100, damaged, "%", _CABLE)
+    if damaged > DAMAGED_MAX * 100:
+        bad_line = f"the line first, {damaged:g} % of its frames are damaged: {_CABLE}"
+        tolerances = replace(tolerances, bad_line=bad_line)
     _flash(judge, board)
     _battery(judge, board, heard.rest_mv)
     return Line(identity, judge, tolerances)
