@@ -6,6 +6,7 @@ for `--help`, so that the script starts in little more than the interpreter does
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, cast
@@ -42,7 +43,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code. `arguments` default to the command line's."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _joined(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -58,6 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.drop()
         print(f"itpump: the output cannot be written: {error.strerror}", file=sys.stderr)
         return EXIT_OUTPUT
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return `--for -1s` as `--for=-1s`: argparse would take a negative quantity for an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and re.match("-[0-9]", word) and re.fullmatch("--[a-z-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _run(words: list[str]) -> int:

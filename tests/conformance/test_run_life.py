@@ -52,6 +52,7 @@ BAD = {
     "profile": (["--profile", "rotor-99"], "rotor-99"),
     "port": (["--port", "COM1"], "COM1"),
     "time": (["--for", "24"], "needs a unit"),
+    "negative time": (["--for", "-1s"], '"-1s": a time is not negative'),
     "fill": (["--fill", "50mL"], "--fill 50mL: rotor-40 holds 40 mL"),
     "seed": (["--seed", "-1"], "--seed"),
     "link": (["--port", "tcp://127.0.0.1:0", "--link", "x"], "--link"),
