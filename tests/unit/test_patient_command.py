@@ -119,3 +119,13 @@ def test_a_prescribed_minimum_rate_is_no_reason_to_call() -> None:
 )
 def test_a_wait_is_never_told_too_short(left_s: int, said: str) -> None:
     assert words.wait(left_s) == said
+
+
+def test_a_stop_needs_no_journal(desk: Desk, tmp_path: Path) -> None:
+    desk.program(GRANTED + "\npatient_may_stop = true")
+    journal = tmp_path / "state" / "patient" / "transactions.json"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("{")
+    assert desk.patient("bolus") == 2
+    assert desk.patient("stop") == 0
+    assert desk.line.pump.firmware.status().mode is Mode.STOPPED

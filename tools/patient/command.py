@@ -5,6 +5,7 @@ whatever this program asks. Exit codes are those of the programmer.
 """
 
 import argparse
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from tools import pump_measures
 from tools.patient import words
 from tools.programmer.client import Client
 from tools.programmer.console import Console, complain
-from tools.programmer.errors import NoLink, ProgrammerError, Refused, Uncertain
+from tools.programmer.errors import Interrupted, NoLink, ProgrammerError, Refused, Uncertain
 from tools.programmer.journal import FileJournal, default_folder
 from tools.programmer.transact import Values
 from tools.programmer.transport import SerialTransport
 
 EXIT_INTERRUPTED: Final = 130
+_NOTHING_DONE: Final = "Interrupted. Nothing was changed."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +60,8 @@ def main(args: argparse.Namespace) -> int:
         values: Values = {"error": said, "exit_code": code}
         if isinstance(error, Refused):
             values["code"] = error.code.name
-    except KeyboardInterrupt:
-        complain("interrupted")
+    except KeyboardInterrupt:  # before there was a session
+        complain(_NOTHING_DONE)
         return EXIT_INTERRUPTED
     complain(said)
     console.result(values)
@@ -67,17 +69,33 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, console: Console) -> Values:
-    folder = args.state_dir or default_folder(os.environ)
+    doses = args.action == "bolus"
+    journal = _journal(args) if doses else None  # nothing else needs one, least of all a stop
     transport = SerialTransport(args.port, args.baud)
-    journal = FileJournal(folder / "patient", secrets.randbits)
     client = Client(transport, journal, port=args.port, baud=args.baud)
+    client.warn = complain
     try:
         client.open(Role.PATIENT)
-        client.settle()
+        if doses:
+            client.settle()
         return _ACTIONS[args.action](client, console)
+    except KeyboardInterrupt:
+        raise Interrupted(_so_far(client)) from None
     finally:
-        client.close()
+        with contextlib.suppress(KeyboardInterrupt):  # what is reported stays as it is
+            client.close()
         transport.close()
+
+
+def _journal(args: argparse.Namespace) -> FileJournal:
+    folder = args.state_dir or default_folder(os.environ)
+    return FileJournal(folder / "patient", secrets.randbits)
+
+
+def _so_far(client: Client) -> str:
+    if client.committed:
+        return "Interrupted. Your extra dose has begun."
+    return "Interrupted. Your pump has stopped." if client.stopped else _NOTHING_DONE
 
 
 def _status(client: Client, console: Console) -> Values:
