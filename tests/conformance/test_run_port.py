@@ -134,6 +134,15 @@ def test_a_second_tcp_client_is_closed_and_the_first_goes_on(start: Start) -> No
         assert client.status().boot_id == 1
 
 
+def test_a_second_tcp_programmer_is_told_that_another_has_the_port(start: Start) -> None:
+    emulator = start("--port", "tcp://127.0.0.1:0")
+    with emulator.client():
+        done = itpump("programmer", "--port", emulator.port, "status")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert "was closed at the other end before any answer: another client may" in done.stderr
+
+
 def test_tcp_listens_on_the_loopback_address_only(start: Start) -> None:
     done = itpump("run", "--port", "tcp://0.0.0.0:0")
     assert done.returncode == 2

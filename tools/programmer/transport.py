@@ -51,6 +51,10 @@ _REASONS: Final = {
     errno.ETIMEDOUT: "does not answer",
 }
 
+_CLOSED: Final = (errno.ECONNRESET, errno.EPIPE)
+_TAKEN: Final = "was closed at the other end before any answer: another client may have it"
+"""Of a socket: an emulator closes at once on a second client."""
+
 
 class Transport(Protocol):
     """A byte stream to a pump, with its own clock so that a simulation can stand behind it."""
@@ -89,6 +93,7 @@ class SerialTransport:
                 raise BadInput(f"port {port} is malformed; {URL_EXAMPLE}") from None
             raise _translated(port, error) from None
         self._fd = _descriptor(port, self._serial)
+        self._heard = False  # not a byte yet
         self._poll = select.poll()
         if self._fd is not None:
             self._poll.register(self._fd, select.POLLIN)
@@ -104,7 +109,7 @@ class SerialTransport:
         except NoLink:
             raise
         except _FOREIGN as error:
-            raise _translated(self.port, error) from None
+            raise self._failed(error) from None
 
     def read(self, timeout_us: int) -> bytes:
         """Return what is there, at least one byte, or b"" after `timeout_us`. Raises NoLink."""
@@ -116,9 +121,10 @@ class SerialTransport:
                 return b""
             data = os.read(self._fd, READ_BYTES)
         except _FOREIGN as error:
-            raise _translated(self.port, error) from None
+            raise self._failed(error) from None
         if not data:
-            raise NoLink(f"port {self.port} was closed at the other end or unplugged")
+            raise self._failed(OSError(errno.ECONNRESET if self._is_socket else errno.EIO, ""))
+        self._heard = True
         return data
 
     def now_us(self) -> int:
@@ -129,6 +135,16 @@ class SerialTransport:
         """Close the port; again is harmless."""
         with contextlib.suppress(OSError):
             self._serial.close()
+
+    @property
+    def _is_socket(self) -> bool:
+        return self.port.startswith("socket://")
+
+    def _failed(self, error: OSError | ValueError) -> NoLink | BadInput:
+        """Return our own error; a socket closed before its first byte is most likely taken."""
+        if self._is_socket and not self._heard and getattr(error, "errno", None) in _CLOSED:
+            return NoLink(f"port {self.port} {_TAKEN}")
+        return _translated(self.port, error)
 
     def _ready(self, timeout_us: int) -> bool:
         """Wait for bytes: for `AWAKE_US` without sleeping, though others may have the core."""
