@@ -222,7 +222,6 @@ def test_what_was_refused_is_listed_though_nothing_was_expected(
     ]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_names_the_trace_file(good: str, capsys: Output) -> None:
     assert main(["simulate", good, "--trace", "/dev/full"]) == 2
     assert capsys.readouterr().err == (

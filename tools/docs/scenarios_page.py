@@ -251,9 +251,11 @@ programmer has had no answer for some 10 s. What falls due in the file meanwhile
 run may end that much after `duration`.
 
 **A refusal is no error.** What the pump or the programmer refuses is not done; its
-[code](protocol.md#12-error-codes) is added to `programmer.refusals`, and the run goes on. That
-includes the `[therapy]` of t = 0. `NO_LINK`: no answer came. `UNCERTAIN`: no answer came to a
-commit, it may have been done. Expect `programmer.refusals` to equal `[]` where all should go well.
+[code](protocol.md#12-error-codes) is added to `programmer.refusals`, `simulate` lists it,
+and the run goes on. `NO_LINK`: no answer came. `UNCERTAIN`: no answer came to a commit, it may have
+been done. Expect `programmer.refusals` to equal `[]` where all should go well. The `[therapy]` of
+t = 0 is another matter: one that the pump would refuse is an impossible value, and the file is not
+run.
 
 **A partial therapy.** The `therapy` of a `program` step keeps what it leaves out:
 """,
