@@ -51,6 +51,10 @@ class Forecast:
         self._infusion = infusion
         self._journal = journal
         self._config = config
+        self._cycles: tuple[tuple[Therapy, int, Cycle], ...] = ()
+        """The last two made, of the program and of what is scheduled: a status is asked for often,
+        and they change with a commit."""
+        self._mean: tuple[Therapy, Flow] | None = None
 
     def mean(self) -> Flow:
         """Return what the pump gives on the mean while it runs, without boluses on request."""
@@ -59,7 +63,9 @@ class Forecast:
             return per_hour(self._config.minimum_rate_pl_h)
         if stored is None:
             return self._infusion.basal_flow() if self._infusion.modes.mode in PUMPING else ZERO
-        return mean_flow(stored.therapy, self._config)
+        if self._mean is None or self._mean[0] is not stored.therapy:
+            self._mean = stored.therapy, mean_flow(stored.therapy, self._config)
+        return self._mean[1]
 
     def low_wall_s(self, now_us: int) -> int:
         """Return when the reserve will be reached; 0: it is, or nothing flows."""
@@ -122,6 +128,14 @@ class Forecast:
 
     def _with_boluses(self, therapy: Therapy, first_us: int) -> Cycle:
         """Return a program with its periodic boluses and what the patient is allotted."""
+        for known, known_us, cycle in self._cycles:
+            if known is therapy and known_us == first_us:
+                return cycle
+        cycle = self._made(therapy, first_us)
+        self._cycles = ((therapy, first_us, cycle), *self._cycles[:1])
+        return cycle
+
+    def _made(self, therapy: Therapy, first_us: int) -> Cycle:
         config = self._config
         if therapy.program is ProgramKind.PERIODIC:
             cycle = periodic_cycle(therapy, config, first_us)
