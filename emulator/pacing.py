@@ -23,7 +23,7 @@ from typing import Final
 from protocol import codec
 from protocol.errors import ErrorCode, RemoteError
 from protocol.framing import Deframer, Frame, FrameType
-from protocol.messages import HelloResponse
+from protocol.hello import HelloResponse
 from protocol.operations import BY_NAME, split_response
 
 STEP: Final = 0

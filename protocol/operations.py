@@ -15,14 +15,13 @@ from protocol.codec import Message
 from protocol.codes import Role, TxnOp
 from protocol.crc import crc32c
 from protocol.errors import ErrorCode, RemoteError
+from protocol.hello import Hello, HelloResponse
 from protocol.messages import (
     BolusParameters,
     ClearAlarmParameters,
     Commit,
     DeviceInfo,
     Empty,
-    Hello,
-    HelloResponse,
     LogPage,
     LogRead,
     Prepare,

@@ -24,6 +24,7 @@ from typing import Final
 from protocol import codec
 from protocol.errors import ErrorCode, LocalError, RemoteError
 from protocol.framing import FRAME_VERSION, Flag, Frame, FrameType
+from protocol.hello import HelloResponse
 from protocol.link.end import (
     ANSWER_TYPE,
     NAK_INTERVAL_US,
@@ -33,7 +34,6 @@ from protocol.link.end import (
     TransportError,
     message_image,
 )
-from protocol.messages import HelloResponse
 
 XERR_INTERVAL_US: Final = 1_000_000
 """At most one XERR in this time: the answer to a flood must not be one."""

@@ -15,8 +15,9 @@ from protocol.codec import Message
 from protocol.codes import Role
 from protocol.errors import ErrorCode
 from protocol.framing import Frame, FrameType
+from protocol.hello import Hello, HelloResponse
 from protocol.link import Initiator
-from protocol.messages import Empty, Hello, HelloResponse, Refusal
+from protocol.messages import Empty, Refusal
 from protocol.operations import BY_NAME, encode_request, split_response
 from tools.emulated import build_pump
 

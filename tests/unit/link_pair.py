@@ -8,8 +8,9 @@ from protocol import codec
 from protocol.codes import Role
 from protocol.errors import ErrorCode
 from protocol.framing import Deframer, Frame, FrameType, encode
+from protocol.hello import Hello, HelloResponse
 from protocol.link import Initiator, LinkFailed, Responder
-from protocol.messages import Empty, Hello, HelloResponse, Refusal
+from protocol.messages import Empty, Refusal
 from protocol.operations import encode_response
 
 HELLO = Hello(1, 1, 0, Role.CLINICIAN, 480, 0, 0)

@@ -23,6 +23,7 @@ from protocol.codes import (
 )
 from protocol.errors import ErrorCode
 from protocol.framing import Frame, FrameType
+from protocol.hello import Hello, HelloResponse
 from protocol.link import Initiator
 from protocol.messages import (
     FILL_NOT_TOLD,
@@ -31,8 +32,6 @@ from protocol.messages import (
     Commit,
     Drug,
     Empty,
-    Hello,
-    HelloResponse,
     LogRecord,
     Prepare,
     Preview,

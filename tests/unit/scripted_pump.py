@@ -15,14 +15,13 @@ from protocol import codec, codes
 from protocol.codes import Code, Role, TxnOp, TxnState
 from protocol.errors import ErrorCode
 from protocol.framing import Frame, FrameType
+from protocol.hello import Hello, HelloResponse
 from protocol.link import Responder
 from protocol.messages import (
     Commit,
     DeviceInfo,
     Drug,
     Empty,
-    Hello,
-    HelloResponse,
     LogPage,
     LogRead,
     LogRecord,

@@ -13,12 +13,11 @@ from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, Wire, wire
 from protocol.codes import Role, TxnOp
 from protocol.crc import crc32c
 from protocol.errors import ErrorCode, LocalError, RemoteError
+from protocol.hello import Hello, HelloResponse
 from protocol.messages import (
     MAX_PAYLOAD,
     Drug,
     Empty,
-    Hello,
-    HelloResponse,
     LogPage,
     LogRead,
     Prepare,

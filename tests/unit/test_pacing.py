@@ -18,7 +18,8 @@ from protocol import codec
 from protocol.codes import Role
 from protocol.errors import ErrorCode
 from protocol.framing import Frame, FrameType, encode
-from protocol.messages import Empty, HelloResponse
+from protocol.hello import HelloResponse
+from protocol.messages import Empty
 from protocol.operations import BY_NAME, encode_request, encode_response
 
 MS = 1_000

@@ -11,7 +11,15 @@ from protocol import codec
 from protocol.codes import Code, RateBasis, RatePer, Role
 from protocol.errors import ErrorCode, LimitId
 from protocol.framing import FrameType
-from protocol.messages import Drug, Empty, Hello, HelloResponse, LogPage, LogRead, Rate, Refusal
+from protocol.hello import Hello, HelloResponse
+from protocol.messages import (
+    Drug,
+    Empty,
+    LogPage,
+    LogRead,
+    Rate,
+    Refusal,
+)
 from protocol.operations import OPERATIONS, Operation, encode_request, split_response
 
 

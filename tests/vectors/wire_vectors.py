@@ -34,9 +34,10 @@ from protocol.framing import (
     encode,
     spread_crc,
 )
+from protocol.hello import Hello, HelloResponse
 from protocol.link import TransportError
 from protocol.link.end import XERR_BODY
-from protocol.messages import Hello, HelloResponse, Refusal
+from protocol.messages import Refusal
 from protocol.operations import OPERATIONS, PARAMETERS, encode_request, encode_response
 
 PATH: Final = Path(__file__).with_name("wire.json")

@@ -8,7 +8,8 @@ from protocol import codec, codes, errors
 from protocol.codec import BLOB, LIST, LONG, STRUCT, TEXT, Message, Wire
 from protocol.codes import LOG_DETAILS, Code
 from protocol.errors import RETRY, ErrorCode, LimitId
-from protocol.messages import WALL_EPOCH, Hello, HelloResponse, Refusal
+from protocol.hello import Hello, HelloResponse
+from protocol.messages import WALL_EPOCH, Refusal
 from protocol.operations import (
     OPERATIONS,
     PARAMETERS,

@@ -19,15 +19,8 @@ from protocol.codes import (
 )
 from protocol.errors import ErrorCode
 from protocol.framing import Flag, Frame, FrameType, encode
-from protocol.messages import (
-    FILL_NOT_TOLD,
-    MAX_PAYLOAD,
-    AlarmEntry,
-    Empty,
-    Hello,
-    HelloResponse,
-    Status,
-)
+from protocol.hello import Hello, HelloResponse
+from protocol.messages import FILL_NOT_TOLD, MAX_PAYLOAD, AlarmEntry, Empty, Status
 from protocol.operations import (
     BY_NAME,
     PARAMETERS,

@@ -13,8 +13,9 @@ from protocol.codec import Message
 from protocol.codes import Role
 from protocol.errors import ErrorCode, RemoteError
 from protocol.framing import Frame, FrameType
+from protocol.hello import Hello, HelloResponse
 from protocol.link import Initiator, LinkFailed
-from protocol.messages import MAX_PAYLOAD, Empty, Hello, HelloResponse, Refusal
+from protocol.messages import MAX_PAYLOAD, Empty, Refusal
 from protocol.operations import (
     BY_NAME,
     PROTOCOL_VERSION,
