@@ -3,10 +3,10 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from nurse import START_WALL_S, therapy
+from nurse import START_WALL_S, therapy, volume_per_day
 
 from protocol.codes import ProgramKind, RateBasis, RatePer
-from protocol.messages import FlexStep, Rate, Therapy
+from protocol.messages import AT_ONCE, FlexStep, Periodic, Rate, Therapy
 
 MONDAY_S = START_WALL_S - 33 * 3600
 """Midnight before the day the test pump's clock begins at, a Tuesday at nine."""
@@ -29,6 +29,12 @@ def flex(*steps: tuple[int, int, int]) -> Therapy:
 
 CASE_5 = flex((EVERY_DAY, 360, 10), (EVERY_DAY, 1080, 20), (EVERY_DAY, 1320, 5))
 """06-18 10 µg/h, 18-22 20 µg/h, 22-06 5 µg/h."""
+PERIODIC = replace(
+    therapy(volume_per_day(6_000)),
+    program=ProgramKind.PERIODIC,
+    periodic=Periodic(RateBasis.VOLUME_PL, 10_000_000, 300, 7200, AT_ONCE),
+)
+"""10 µL over 5 min every 2 h, over the minimum rate."""
 
 
 def ug_h(wanted: Therapy, wall_s: int) -> int:
