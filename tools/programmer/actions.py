@@ -15,7 +15,16 @@ from protocol.messages import (
     SetClockParameters,
 )
 from tools import pump_measures, wall_clock
-from tools.programmer import boluses, log_view, program, readings, refill, transact, warnings
+from tools.programmer import (
+    boluses,
+    log_view,
+    program,
+    readings,
+    refill,
+    report,
+    transact,
+    warnings,
+)
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console, Progress
@@ -148,4 +157,5 @@ ACTIONS: Final[dict[str, Action]] = {
     "clock": _clock,
     "clear-alarm": _clear_alarm,
     "log": _log,
+    "report": report.report,
 }

@@ -117,6 +117,10 @@ class Client(Session):
             yield from page.records
             first = page.records[-1].seq + 1
 
+    def entry(self, txn: int) -> Entry | None:
+        """Return what the tool's journal says of a transaction with this pump; None: nothing."""
+        return self._journal.entry(txn, self.device().serial)
+
     # --- actions --------------------------------------------------------------------------------
 
     def stop(self) -> Status:

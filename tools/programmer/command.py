@@ -36,7 +36,7 @@ from tools.quantity import QuantityError
 from tools.toml_file import FileError
 
 _STOP: Final = "stop"
-_WITHOUT_JOURNAL: Final = ("status", "log", _STOP)
+_WITHOUT_JOURNAL: Final = ("status", "log", "report", _STOP)
 """Actions that prepare no transaction: a damaged journal stops none of them."""
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
@@ -107,6 +107,14 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
     clear.add_argument("alarm", type=_alarm, metavar="CODE", help="e.g. LOW_BATTERY_RESET")
     log = commands.add_parser("log", help="read the event log")
     log.add_argument("--first", type=_record, default=0, metavar="N", help="from record N on")
+    report = commands.add_parser("report", help="read the pump and report on the session")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write it as one HTML file too")
+    report.add_argument(
+        "--since",
+        type=_record,
+        metavar="N",
+        help="from log record N on; default: the interrogation that this visit began with",
+    )
     for asking in (program, bolus, resume, refill, clear, prime, bridge, clock):
         asking.add_argument("--yes", action="store_true", help="do not ask")
     for command in commands.choices.values():  # people write it in either place

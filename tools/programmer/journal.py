@@ -84,6 +84,12 @@ class Journal:
         """Return the open transactions of one pump, oldest first."""
         return [Entry(**row) for row in self._load()["open"] if row["pump"] == pump]
 
+    def entry(self, txn: int, pump: str) -> Entry | None:
+        """Return a transaction of one pump, open or closed; None: not of this tool, or too old."""
+        data = self._load()
+        rows = (row for row in (*data["open"], *data["closed"]) if row["txn"] == txn)
+        return next((Entry(**row) for row in rows if row["pump"] == pump), None)
+
     def _load(self) -> dict[str, Any]:
         return self._data
 

@@ -51,6 +51,14 @@ def _unconfirmed(value: int) -> str:
     return f"{value} strokes unconfirmed" if value else ""
 
 
+def _generation(value: int) -> str:
+    return f"generation {value}"
+
+
+def _dated(word: str) -> Show:
+    return lambda value: f"{word} {text.date_text(value)}" if value else ""
+
+
 def _counted(noun: str) -> Show:
     return lambda value: f"{value} {noun}"
 
@@ -61,7 +69,9 @@ def _nothing(value: int) -> str:
 
 DETAILS: Final[dict[Code, tuple[Show, Show]]] = {
     Code.RESET: (_cause, _unconfirmed),
-    Code.PROGRAM_COMMITTED: (lambda value: f"generation {value}", _nothing),
+    Code.PROGRAM_COMMITTED: (_generation, _dated("takes over")),
+    Code.SCHEDULED_CHANGE: (_generation, _nothing),
+    Code.CLOCK_SET: (_dated("to"), _dated("from")),
     Code.BOLUS_STARTED: (text.volume, _bolus),
     Code.BOLUS_DONE: (lambda value: f"{text.volume(value)} given", _nothing),
     Code.BOLUS_ENDED_EARLY: (lambda value: f"{text.volume(value)} given", _code),

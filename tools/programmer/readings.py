@@ -44,7 +44,13 @@ _STOP_REASONS: Final = {
 
 def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
     """Return the status as lines for a person, at most 100 columns."""
-    rows = [
+    found = rows(status, device, therapy)
+    return "\n".join(f"{name:<13} {value}" for name, value in found)
+
+
+def rows(status: Status, device: DeviceInfo, therapy: Therapy | None) -> list[tuple[str, str]]:
+    """Return the status as (name, value); a name of "" goes on with the one before."""
+    return [
         ("Pump", f"{device.serial}, {device.model}, firmware {device.firmware}"),
         ("Pump clock", f"{_date(status.wall_s)}, up {text.duration(status.uptime_us)}"),
         ("Mode", _mode(status)),
@@ -57,7 +63,6 @@ def report(status: Status, device: DeviceInfo, therapy: Therapy | None) -> str:
         *_alarms(status.alarms),
         ("Last refusal", _refusal(status.last_refusal)),
     ]
-    return "\n".join(f"{name:<13} {value}" for name, value in rows)
 
 
 def headline(status: Status, therapy: Therapy | None) -> str:

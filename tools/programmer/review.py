@@ -70,15 +70,25 @@ def lines(
     strokes = doses.strokes_per_day(current, device) if current else 0
     before = View(current, strokes, computed_nl)
     after = View(pending.therapy, preview.strokes, preview.computed_nl)
-    left, right = _settings(before, device), _settings(after, device)
-    names = list(dict.fromkeys((*right, *left)))
-    rows = [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
+    rows = _beside(_settings(before, device), _settings(after, device))
     if scheduled_wall_s or pending.at_wall_s:
         dates = [text.date_text(at_s) for at_s in (scheduled_wall_s, pending.at_wall_s)]
         rows.insert(0, Line("scheduled change", *dates))
     if pending.fill_nl != FILL_NOT_TOLD:
         rows.append(Line("reservoir filled to", ABSENT, text.millilitres(pending.fill_nl)))
     return rows
+
+
+def scheduled_lines(
+    current: Therapy, scheduled: Therapy | None, computed_nl: int, device: DeviceInfo
+) -> list[Line]:
+    """Return every setting as it is, beside the change that is scheduled; None: there is none."""
+    left, right = (
+        {} if therapy is None
+        else _settings(View(therapy, doses.strokes_per_day(therapy, device), computed_nl), device)
+        for therapy in (current, scheduled)
+    )  # fmt: skip
+    return _beside(left, right)
 
 
 def table(rows: list[Line]) -> str:
@@ -95,6 +105,11 @@ def table(rows: list[Line]) -> str:
     changed = sum(row.changed for row in rows)
     out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
     return "\n".join(out)
+
+
+def _beside(left: dict[str, str], right: dict[str, str]) -> list[Line]:
+    names = list(dict.fromkeys((*right, *left)))
+    return [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
 
 
 def _wrapped(value: str) -> list[str]:
