@@ -13,12 +13,11 @@ of it, and only then the new program's rate is right at the tip.
 Everything is exact: whole picolitres and ratios of integers.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from firmware.device import DeviceConfig
 from firmware.flow import DAY_US, HOUR_US, ZERO, Flow, flow, hourly_ratio, per_hour
-from protocol.codec import Message, wire
+from protocol.codec import Message, message, wire
 from protocol.codes import BolusKind, RateBasis
 from protocol.messages import Therapy
 
@@ -28,7 +27,7 @@ _UM_PER_CM: Final = 10_000
 _PL_PER_ML: Final = 10**9
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Change(Message):
     """The last change of concentration: what the path may still hold, and how it was given."""
 
@@ -38,7 +37,7 @@ class Change(Message):
     accounted: int = wire("I", doc="strokes accounted for when the new solution was drawn first")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Bridge(Message):
     """A bridge that was committed; it is over when its transaction is, or nothing is owed."""
 

@@ -10,7 +10,7 @@ is good is repaired at boot; when none is good nothing is delivered on a guess.
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from firmware.flash_queue import FlashQueue
@@ -18,7 +18,7 @@ from firmware.layout import PRESCRIPTION_COPIES, SECTOR
 from firmware.path import NO_BRIDGE, NO_CHANGE, Bridge, Change
 from firmware.program import first_periodic_s
 from protocol import codec
-from protocol.codec import STRUCT, Message, wire
+from protocol.codec import STRUCT, Message, message, wire
 from protocol.codes import BolusBasal, EmergencyAction, ProgramKind, RateBasis, RatePer
 from protocol.crc import crc32c
 from protocol.errors import RemoteError
@@ -42,12 +42,12 @@ NOTHING_PRESCRIBED: Final = Therapy(
 """Stands in the record of a pump that was told of a fill but of no therapy."""
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Stored(Message):
     """One generation of what the pump was told."""
 
     generation: int = wire("I", doc="rises with each commit")
-    written_wall_s: int = wire("I", unit="s", doc="when it was committed")
+    written_wall_s: int = wire("I", unit="s", doc="when it was stored")
     prescribed: int = wire("B", doc="0: only the fill is known, no therapy yet")
     therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
     fill_nl: int = wire("I", unit="nL", doc="volume in the reservoir as told")

@@ -17,11 +17,10 @@ the next Attach. The answer to that says the cause.
 """
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
 from protocol import codec
-from protocol.codec import BLOB, TEXT, Message, wire
+from protocol.codec import BLOB, TEXT, Message, message, wire
 from protocol.crc import crc32c
 from protocol.errors import LocalError, RemoteError
 
@@ -78,7 +77,7 @@ class Capability(enum.IntFlag):
     """Watches the loaded voltage by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Attach(Message):
     """A controller takes the board: it is reset, and both ends count from 0 again.
 
@@ -90,7 +89,7 @@ class Attach(Message):
     dictionary: int = wire("I", doc="`DICTIONARY_ID` of the controller")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Attached(Message):
     """Answer to Attach: what the board is, and why its last session ended."""
 
@@ -108,7 +107,7 @@ class Attached(Message):
     page_bytes: int = wire("H", unit="byte", doc="a FlashProgram stays inside one; at most 128")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Dispense(Message):
     """Begin a batch now. A batch number not above the last one is not acted on."""
 
@@ -117,33 +116,33 @@ class Dispense(Message):
     interval_us: int = wire("Q", unit="µs", doc="from one stroke's end to the next one's")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class StopMotor(Message):
     """Begin no further stroke."""
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ArmEncoder(Message):
     """Report ENCODER_LIMIT when the strokes moved pass the limit, and cut the supply there."""
 
     limit: int = wire("Q", doc="strokes since power-on")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class SwitchSupply(Message):
     """Close or open the motor's power gate."""
 
     on: int = wire("B", doc="1: the motor has power; 0: cut")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class FlashRead(Message):
     """Ask for the content from an address on; answered by one FlashData."""
 
     address: int = wire("I", unit="byte", doc="first byte wanted")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class FlashData(Message):
     """Flash content: these bytes, then a run of erased ones. Together at least one byte."""
 
@@ -152,7 +151,7 @@ class FlashData(Message):
     erased: int = wire("I", unit="byte", doc="how many 0xFF follow it")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class FlashProgram(Message):
     """Clear bits within a page; ends with FLASH_DONE or FLASH_FAILED in a report."""
 
@@ -160,14 +159,14 @@ class FlashProgram(Message):
     data: bytes = wire(BLOB, maximum=FLASH_PAGE_MAX, doc="each byte ends as old AND new")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class FlashErase(Message):
     """Set the bits of one sector; ends with FLASH_DONE or FLASH_FAILED in a report."""
 
     address: int = wire("I", unit="byte", doc="start of the sector")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Telemetry(Message):
     """Telemetry bytes, either way, and how many of the other end's bytes were taken on.
 
@@ -178,7 +177,7 @@ class Telemetry(Message):
     data: bytes = wire(BLOB, maximum=TELEMETRY_DATA_MAX, doc="bytes; may be none")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Report(Message):
     """What has happened on the board since the last report, and how things are now."""
 
@@ -200,35 +199,35 @@ class Report(Message):
     flash_crc: int = wire("I", doc="CRC-32C of what the last flash operation touched, read back")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ArmLowVoltage(Message):
     """Report LOW_VOLTAGE once when the loaded voltage is or falls below the threshold."""
 
     threshold_mv: int = wire("H", unit="mV", doc="0 never")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Sound(Message):
     """Play a tone once, in place of one that plays; or be silent."""
 
     pattern: int = wire("B", doc="0 silence, 1 critical, 2 non-critical")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ArmWatchdog(Message):
     """End the session 1 s after a deadline, unless armed again before."""
 
     within_us: int = wire("Q", unit="µs", doc="until the deadline, from now on")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class SetWallClock(Message):
     """Set the wall clock."""
 
     wall_s: int = wire("I", unit="s", doc="since 2000-01-01T00:00:00")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class LowerGuard(Message):
     """Lower the rate guard; a limit above the present one changes nothing.
 
@@ -240,14 +239,14 @@ class LowerGuard(Message):
     day: int = wire("I", doc="strokes in any 24 h")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Tick(Message):
     """The controller lives; its time."""
 
     host_us: int = wire("Q", unit="µs", doc="controller's clock when this was sent")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Tock(Message):
     """Answer to Tick, at once."""
 
@@ -255,14 +254,14 @@ class Tock(Message):
     board_us: int = wire("Q", unit="µs", doc="board's clock when this was sent")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Grant(Message):
     """Lock-step: the board's time may go this far, but not past the instant it sends something."""
 
     until_us: int = wire("Q", unit="µs", doc="since the board began")
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Reached(Message):
     """Lock-step, last answer to Grant: how far the board's time has gone."""
 

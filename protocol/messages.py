@@ -213,7 +213,9 @@ class PrescriptionInfo(Message):
     """The committed prescription."""
 
     generation: int = wire("I", doc="rises with each commit; 0: the pump has no prescription")
-    written_wall_s: int = wire("I", unit="s", doc="when it was committed")
+    written_wall_s: int = wire(
+        "I", unit="s", doc="when it was stored: by a program, a refill or a bridge"
+    )
     therapy: Therapy = wire(STRUCT, item=Therapy, doc="what was prescribed")
     pending_wall_s: int = wire(
         "I", unit="s", default=0, doc="when a scheduled change takes over; 0: none"

@@ -3,7 +3,6 @@
 What was done is judged by the emulator's physical truth and by what the pump itself reports.
 """
 
-import argparse
 import io
 import json
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import Person
 from emulated_line import DAY_US, EmulatedLine
 from scripted_pump import ScriptedPump
 
@@ -27,31 +27,6 @@ reservoir_fill = "40 mL"
 """
 
 Run = Callable[..., int]
-
-
-class Person(io.StringIO):
-    """Somebody at the keyboard."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture
-def line() -> EmulatedLine:
-    return EmulatedLine()
-
-
-@pytest.fixture
-def run(line: EmulatedLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    monkeypatch.setattr(command, "SerialTransport", lambda port, baud: line)
-
-    def run(*words: str) -> int:
-        parser = argparse.ArgumentParser()
-        command.add_arguments(parser)
-        state = str(tmp_path / "state")
-        return command.main(parser.parse_args(["--port", "test", "--state-dir", state, *words]))
-
-    return run
 
 
 @pytest.fixture

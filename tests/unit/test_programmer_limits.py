@@ -3,13 +3,12 @@
 Over the real controller; what was refused is judged by the pump's own log and status.
 """
 
-import argparse
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from desk import Person
 from emulated_line import EmulatedLine
 from scripted_pump import BACLOFEN, DEVICE
 
@@ -17,38 +16,13 @@ from firmware.limits import Passed
 from protocol.codes import Code, RateBasis
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import BolusParameters, Drug, Rate
-from tools.programmer import command, limits
+from tools.programmer import limits
 from tools.programmer.errors import OutsideLimits
 
 UG = 10**6
 HEAD = '[therapy]\ndrugs = [{ name = "baclofen", concentration = "500 ug/mL" }]\n'
 START = f'{HEAD}mode = "simple_continuous"\ndose_per_day = "300 ug"\nreservoir_fill = "40 mL"\n'
 Program = Callable[..., int]
-
-
-class Person(io.StringIO):
-    """Somebody at the keyboard."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture
-def line() -> EmulatedLine:
-    return EmulatedLine()
-
-
-@pytest.fixture
-def run(line: EmulatedLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Program:
-    monkeypatch.setattr(command, "SerialTransport", lambda port, baud: line)
-
-    def run(*words: str) -> int:
-        parser = argparse.ArgumentParser()
-        command.add_arguments(parser)
-        state = str(tmp_path / "state")
-        return command.main(parser.parse_args(["--port", "test", "--state-dir", state, *words]))
-
-    return run
 
 
 @pytest.fixture
