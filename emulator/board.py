@@ -25,6 +25,7 @@ from emulator.devices.clock import Clock, Rtc
 from emulator.devices.encoder import Encoder
 from emulator.devices.entropy import Entropy
 from emulator.devices.flash import FlashMemory
+from emulator.devices.level import LevelSensor
 from emulator.devices.magnet import Magnet
 from emulator.devices.motor import Motor
 from emulator.devices.plant import Plant, PlantSetup
@@ -41,7 +42,7 @@ from hal.interrupts import NONE
 
 _SPINS_MAX: Final = 10_000
 """Wakes in a row at one instant that the controller may ask for itself; more is a livelock."""
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 
 class Controller(Protocol):
@@ -98,6 +99,10 @@ class EmulatedBoard:
             capacity_pl=device.capacity_nl * 1000,
             stroke_pl=device.stroke_pl,
             rotor_deg=physics.rotor_deg,
+        )
+        step_nl = physics.level_step_nl
+        self.reservoir_sensor = (
+            None if step_nl is None else LevelSensor(self.clock, self.plant, step_nl)
         )
         self.faults = FaultBoard(world, Hardware(self.magnet, self.battery, self.link))
 
@@ -165,6 +170,7 @@ class EmulatedBoard:
             "entropy": self.entropy.stream.position_bits,
             "sounder": {pattern.name: count for pattern, count in self.sounder.starts.items()},
             "magnet": self.magnet.save(),
+            "level": self.reservoir_sensor and self.reservoir_sensor.save(),
             "faults": self.faults.save(),
         }
 
@@ -189,6 +195,8 @@ class EmulatedBoard:
             self.sounder.starts[pattern] = state["sounder"][pattern.name]
         self.faults.restore(state["faults"])
         self.magnet.restore(state["magnet"])
+        if self.reservoir_sensor is not None:
+            self.reservoir_sensor.restore(state["level"])
         self._next_cause = ResetCause.COMMANDED
 
     # Inside

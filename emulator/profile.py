@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from emulator.devices.battery import BatteryModel
-from firmware.device import DeviceConfig
+from firmware.device import DeviceConfig, LowReservoirBasal
 from protocol.codes import ProgramKind
 
 FOLDER: Final = Path(__file__).parent / "profiles"
@@ -45,6 +45,9 @@ DEVICE_RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "stall_limit_us": (1, 365 * _DAY_US),
     "critical_interval_us": (1_000_000, _DAY_US),
     "non_critical_interval_us": (1_000_000, _DAY_US),
+    "stopped_medium_us": (1, 365 * _DAY_US),
+    "stopped_high_us": (1, 365 * _DAY_US),
+    "level_tolerance_nl": (0, 1_000 * _ML_NL),
     "quantum_strokes": (1, 64),
 }
 PLANT_RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -56,6 +59,8 @@ PLANT_RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "battery_resistance_mohm": (0, 1_000_000_000),
     "battery_drive_ua": (0, 10_000_000),
 }
+_LEVEL_STEP: Final = "level_step_nl"
+"""The one key of a profile that may be left out."""
 QUANTUM_MAX_NL: Final = 10_000
 """A reserved dose is at most 10 uL."""
 _PROGRAMS: Final = {
@@ -77,6 +82,8 @@ class PlantModel:
     rotor_deg: int
     """How far the rotor turns in one stroke."""
     battery: BatteryModel
+    level_step_nl: int | None = None
+    """Finest difference that the level sensor shows; None: there is no level sensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,9 @@ class _Table:
     def error(self, key: str, message: str) -> ProfileError:
         return ProfileError(f"{self._where} {key}: {message}")
 
+    def has(self, key: str) -> bool:
+        return key in self._table
+
     def take(self, key: str) -> Any:
         if key not in self._table:
             raise self.error(key, "is missing")
@@ -133,6 +143,12 @@ class _Table:
             raise self.error(key, f"{value!r} is not an integer")
         if not span[0] <= value <= span[1]:
             raise self.error(key, f"{value} is not within {span[0]}..{span[1]}")
+        return value
+
+    def boolean(self, key: str) -> bool:
+        value = self.take(key)
+        if not isinstance(value, bool):
+            raise self.error(key, f"{value!r} is not true or false")
         return value
 
     def done(self) -> None:
@@ -156,6 +172,8 @@ def _device(table: _Table) -> DeviceConfig:
     readers: dict[str, Callable[[_Table, str], Any]] = {
         "model": _model,
         "memory_error_program": _program,
+        "legacy_update": _Table.boolean,
+        "low_reservoir_basal": _low_reservoir_basal,
     }
     values: dict[str, Any] = {
         field.name: readers[field.name](table, field.name)
@@ -183,6 +201,11 @@ def _device_rules(device: DeviceConfig) -> list[tuple[str, bool, str]]:
         ("bolus_max_nl", device.bolus_max_nl <= device.capacity_nl, "is above capacity_nl"),
         ("low_reservoir_nl", device.low_reservoir_nl < device.capacity_nl, "is not below capacity"),
         ("eos_mv", device.eos_mv < device.eri_mv, "is not below eri_mv"),
+        (
+            "stopped_medium_us",
+            device.stopped_medium_us < device.stopped_high_us,
+            "is not below stopped_high_us",
+        ),
         ("eri_days", device.eri_days < device.service_days, "is not below service_days"),
         (
             "quantum_strokes",
@@ -206,8 +229,18 @@ def _program(table: _Table, key: str) -> ProgramKind:
     return _PROGRAMS[value]
 
 
+def _low_reservoir_basal(table: _Table, key: str) -> LowReservoirBasal:
+    value = table.take(key)
+    try:
+        return LowReservoirBasal(value)
+    except ValueError:
+        known = ", ".join(choice.value for choice in LowReservoirBasal)
+        raise table.error(key, f"{value!r} is not one of {known}") from None
+
+
 def _plant(table: _Table) -> PlantModel:
     value = {key: table.integer(key, span) for key, span in PLANT_RANGES.items()}
+    level = table.integer(_LEVEL_STEP, (1, _ML_NL)) if table.has(_LEVEL_STEP) else None
     model = PlantModel(
         value["stroke_us"],
         value["rotor_deg"],
@@ -219,6 +252,7 @@ def _plant(table: _Table) -> PlantModel:
             value["battery_drive_ua"],
             _curve(table, "battery_curve", value["battery_capacity_nah"]),
         ),
+        level,
     )
     table.done()
     return model

@@ -4,9 +4,19 @@ Fixed for the life of a pump. The other half of a profile, `[plant]`, is physics
 the controller.
 """
 
+import enum
 from dataclasses import dataclass
 
 from protocol.codes import ProgramKind
+
+
+class LowReservoirBasal(enum.Enum):
+    """What the basal does while LOW_RESERVOIR stands."""
+
+    PROGRAM = "program"
+    """It goes on as programmed."""
+    MINIMUM_RATE = "minimum_rate"
+    """It falls to the minimum rate; other references on infusion pumps ask for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,16 @@ class DeviceConfig:
     """From the start of one critical tone to the next."""
     non_critical_interval_us: int
     """From the start of one non-critical tone to the next."""
+    stopped_medium_us: int
+    """Stopped for this long: STOPPED_TOO_LONG, and"""
+    stopped_high_us: int
+    """for this long: the same, more urgent."""
+    legacy_update: bool
+    """True: the pump stops when an update of its program begins, until it is committed."""
+    low_reservoir_basal: LowReservoirBasal
+    """What the basal does at LOW_RESERVOIR."""
+    level_tolerance_nl: int
+    """Level sensor and count may differ by this much; without a sensor it says nothing."""
     quantum_strokes: int
     """Largest dose reserved in flash at a time; the smaller of 64 strokes and 10 µL."""
 

@@ -11,6 +11,7 @@ from hal.interfaces import (
     MagnetSensor,
     Motor,
     MotorSupply,
+    ReservoirSensor,
     Rtc,
     Sounder,
     TelemetryLink,
@@ -63,6 +64,11 @@ class Board(Protocol):
     @property
     def magnet(self) -> MagnetSensor:
         """Field sensor."""
+        ...
+
+    @property
+    def reservoir_sensor(self) -> ReservoirSensor | None:
+        """Level sensor; None where the pump has none."""
         ...
 
     @property

@@ -167,6 +167,14 @@ class MagnetSensor(Protocol):
         ...
 
 
+class ReservoirSensor(Protocol):
+    """A level sensor in the reservoir; not every pump has one."""
+
+    def level_nl(self) -> Sample:
+        """Volume above the unextractable residual, nL, 0..2**32-2, as the sensor shows it."""
+        ...
+
+
 class Sounder(Protocol):
     """The piezo. It plays a pattern once; the cadence is the controller's."""
 

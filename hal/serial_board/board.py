@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hal.errors import HalError, HalLost, HalMismatch
+from hal.interfaces import ReservoirSensor
 from hal.interrupts import ENCODER_LIMIT, LOW_VOLTAGE, MOTOR_DONE, NONE
 from hal.serial_board import entropy as random_numbers
 from hal.serial_board.clocks import SerialClock, SerialRtc, SerialWatchdog, reset_cause
@@ -74,6 +75,8 @@ class SerialBoard:
         self.supply = SerialSupply(link)
         self.battery = SerialBattery(link)
         self.magnet = SerialMagnet()
+        self.reservoir_sensor: ReservoirSensor | None = None
+        """No board at the end of a line has one yet."""
         self.sounder = SerialSounder(link)
         self.flash = SerialFlash(link)
         self.entropy = HostEntropy(entropy)
