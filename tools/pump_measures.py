@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from protocol.codes import stop_reason_name
 from protocol.errors import ErrorCode
-from protocol.messages import NOT_SENSED, DeviceInfo, Status, Therapy
-from tools.programmer import doses
+from protocol.messages import DeviceInfo, Status, Therapy
+from tools.programmer import doses, sensed
 from tools.programmer import format as text
 
 Value = Fraction | str | bool | tuple[str, ...] | None
@@ -32,8 +32,8 @@ def _last_refusal(status: Status) -> str | None:
 
 
 def _sensed_ul(status: Status) -> Fraction | None:
-    none = status.sensed_nl == NOT_SENSED
-    return None if none else Fraction(status.sensed_nl, text.NL_PER_UL)
+    sensed_nl = sensed.volume_nl(status)
+    return None if sensed_nl is None else Fraction(sensed_nl, text.NL_PER_UL)
 
 
 class Reading(NamedTuple):

@@ -1,4 +1,4 @@
-"""The level sensor beside the count: it makes the pump more careful, and never ends a therapy alone.
+"""The level sensor beside the count: more careful by it, never stopped by it alone.
 
 Judged by the plant: what is truly in the reservoir, and what truly left it.
 """

@@ -13,7 +13,7 @@ from protocol.codes import BolusKind, TxnOp
 from protocol.messages import DeviceInfo, Preview, RefillParameters, Status, Therapy
 from tools import quantity
 from tools.programmer import format as text
-from tools.programmer import residual, transact, warnings
+from tools.programmer import residual, sensed, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import BadInput
@@ -41,6 +41,8 @@ def refill(args: argparse.Namespace) -> Job:
         if status.bolus is not BolusKind.NONE:
             console.say("a dose is being given: the pump takes no refill before its end")
         console.say(_expected(status, device))
+        for said in filter(None, (sensed.volume(status), sensed.contradiction(status))):
+            console.say(said)
         taken_nl = aspirated
         if taken_nl is None and console.asks:
             taken_nl = _entered(console, "actual residual, taken out", quantity.volume_nl)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from tools.programmer import report_course, report_svg, report_text
+from tools.programmer import report_course, report_svg, report_text, sensed
 from tools.programmer.report_data import Report
 from tools.programmer.report_svg import Mark
 from tools.programmer.report_text import Section
@@ -25,7 +25,7 @@ svg { width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; f
   paint-order: stroke; stroke: #fff; stroke-width: 4px }
 .area { fill: #cfe3f7 } .curve { fill: none; stroke: #1f6fb8; stroke-width: 2 }
 .axis, .frame { stroke: #8893a0; fill: none } .low { stroke: #c0392b; stroke-width: 2 }
-.dot { fill: #1f6fb8 }
+.sensed { stroke: #1f6fb8; stroke-width: 2 } .dot { fill: #1f6fb8 }
 @media print { body { margin: 0 } h2 { break-after: avoid } figure, tr { break-inside: avoid } }
 """
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -57,7 +57,9 @@ def _pictures(report: Report) -> Iterator[str]:
     if therapy is not None:
         yield report_svg.rate(report_course.of(therapy, device))
     low_nl = None if therapy is None else therapy.low_reservoir_nl
-    yield report_svg.reservoir(status.computed_nl, device.capacity_nl, low_nl)
+    yield report_svg.reservoir(
+        status.computed_nl, device.capacity_nl, low_nl, sensed.volume_nl(status)
+    )
     yield report_svg.timeline(
         [
             Mark(status.fill_wall_s, "filled"),
