@@ -104,19 +104,19 @@ def test_20_ml_injected_and_40_entered_is_said_at_once_and_low_comes_in_time() -
 
 
 def test_the_same_slip_on_a_rotor_pump_is_silent_until_the_refill() -> None:
-    nurse = filled(20_000_000, 40_000_000, "rotor-40")
-    nurse.run(21 * DAY_US)
+    nurse = filled(4_000_000, 8_000_000, "rotor-40")
+    nurse.run(5 * DAY_US - HOUR_US)
     assert nurse.truth_reservoir_nl == 0
     assert (nurse.status.mode, nurse.alarms) == (Mode.BASAL, {})
 
 
 def test_a_reservoir_that_only_the_sensor_sees_dry_is_an_alarm_and_no_stop() -> None:
-    nurse = filled(20_000_000, 40_000_000)
-    nurse.run(21 * DAY_US)
+    nurse = filled(4_000_000, 8_000_000)
+    nurse.run(5 * DAY_US)
     assert nurse.truth_reservoir_nl == 0
     assert nurse.alarms[Code.EMPTY_RESERVOIR]
     assert nurse.status.mode is Mode.BASAL
-    nurse.run(20 * DAY_US)
+    nurse.run(4 * DAY_US)
     assert nurse.status.stop_reason is StopReason.EMPTY_RESERVOIR
 
 
@@ -155,16 +155,16 @@ def test_a_needle_after_the_entry_is_a_disagreement_for_an_hour_at_most() -> Non
 
 
 def test_a_sensor_that_shows_too_much_postpones_nothing() -> None:
-    alone, beside = (filled(10_000_000, 10_000_000, day_nl=900_000) for _ in range(2))
+    alone, beside = (filled(5_000_000, 5_000_000, day_nl=900_000) for _ in range(2))
     sensor(beside).bias_nl = 5_000_000
     sensor(alone).bias_nl = STEP_NL  # so that its whole steps are never below the truth
     for nurse in (alone, beside):
-        nurse.run(12 * DAY_US)
+        nurse.run(6 * DAY_US)
     came = [
         [r.tick_us for r in nurse.log if r.code in (Code.LOW_RESERVOIR, Code.EMPTY_RESERVOIR)]
         for nurse in (alone, beside)
     ]
-    assert came[0] == came[1] == [7_000 * 96_000_000, 10_000 * 96_000_000]
+    assert came[0] == came[1] == [2_000 * 96_000_000, 5_000 * 96_000_000]
 
 
 def test_a_sensor_stuck_at_nothing_sounds_but_the_therapy_goes_on() -> None:
@@ -203,10 +203,10 @@ def test_a_sensor_that_is_wrong_keeps_no_periodic_bolus_from_the_program() -> No
 
 
 def test_an_empty_reservoir_on_which_both_nearly_agree_stops_the_pump() -> None:
-    nurse = filled(40_000_000, 40_000_000, flow_bias_ppm=50_000)
-    nurse.run(39 * DAY_US)
+    nurse = filled(10_000_000, 10_000_000, flow_bias_ppm=50_000)
+    nurse.run(10 * DAY_US - 5 * HOUR_US)
     assert nurse.truth_reservoir_nl < STEP_NL
-    assert nurse.status.computed_nl > 1_000_000
+    assert nurse.status.computed_nl > 400_000
     assert nurse.status.stop_reason is StopReason.EMPTY_RESERVOIR
     assert Code.SENSOR_DISAGREE not in nurse.codes
     with pytest.raises(Refusals) as refused:
@@ -216,13 +216,14 @@ def test_an_empty_reservoir_on_which_both_nearly_agree_stops_the_pump() -> None:
 
 @pytest.mark.parametrize(
     ("days", "bias_nl", "code"),
-    [(70, -150_000, Code.LOW_RESERVOIR), (7, -570_000, Code.SENSOR_DISAGREE)],
+    [(4, -150_000, Code.LOW_RESERVOIR), (7, -570_000, Code.SENSOR_DISAGREE)],
 )
 def test_noise_of_whole_steps_at_a_threshold_passes_it_once(
     days: int, bias_nl: int, code: Code
 ) -> None:
-    """Of 10.2 mL, 7 are given until LOW is near; the gate after 0.7 mL is 0.57 mL."""
-    nurse = filled(10_200_000, 10_200_000, day_nl=100_000)
+    """Of 3.6 mL, 0.4 are given until LOW is near; the gate after 0.7 mL is 0.57 mL."""
+    fill_nl = 3_600_000 if code is Code.LOW_RESERVOIR else 10_000_000
+    nurse = filled(fill_nl, fill_nl, day_nl=100_000)
     nurse.run(days * DAY_US)
     for hour in range(24):
         sensor(nurse).bias_nl = bias_nl + (0, -STEP_NL, 0, STEP_NL)[hour % 4]
@@ -272,8 +273,8 @@ def test_a_bolus_that_the_sensor_sees_in_the_reserve_ends_and_the_basal_goes_on(
 
 @pytest.mark.parametrize("power", [True, False])
 def test_after_a_reset_sensor_and_count_are_compared_anew(power: bool) -> None:
-    nurse = filled(20_000_000, 40_000_000)
-    nurse.run(20 * DAY_US)
+    nurse = filled(4_000_000, 8_000_000)
+    nurse.run(4 * DAY_US)
     if power:
         nurse.board.power_cut(60_000_000)
         nurse.run(60_000_000)
