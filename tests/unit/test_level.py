@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from nurse import START_WALL_S, Nurse, Refusals, therapy, volume_per_day
+from serial_nurse import SerialNurse
 
 from emulator.devices.level import LevelSensor
+from emulator.profile import Profile
 from firmware.alarms import NEVER_US
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
@@ -101,6 +103,13 @@ def test_20_ml_injected_and_40_entered_is_said_at_once_and_low_comes_in_time() -
     low = next(record for record in nurse.log if record.code is Code.LOW_RESERVOIR)
     truly_nl = 20_000_000 - low.tick_us * DAY_NL // DAY_US
     assert LOW_NL <= truly_nl <= LOW_NL + STEP_NL
+
+
+def test_the_sensor_of_a_board_at_the_end_of_a_line_is_heard_as_well() -> None:
+    nurse = SerialNurse(profile=Profile.load("sensed-40"))
+    nurse.program(prescribed(), 20_000_000)
+    assert nurse.alarms == {Code.SENSOR_DISAGREE: True}
+    assert nurse.status.sensed_nl == nurse.truth_reservoir_nl == 40_000_000
 
 
 def test_the_same_slip_on_a_rotor_pump_is_silent_until_the_refill() -> None:
