@@ -16,6 +16,7 @@ from protocol.messages import (
 )
 from tools import pump_measures, wall_clock
 from tools.programmer import (
+    before,
     boluses,
     log_view,
     program,
@@ -39,6 +40,7 @@ from tools.programmer.transact import (
     dose_text,
     therapy_of,
 )
+from tools.programmer.warnings import Warn
 
 
 def _status(args: argparse.Namespace) -> Job:
@@ -128,16 +130,18 @@ def _clock(args: argparse.Namespace) -> Job:
     by_s = wall_clock.shift_s(args.by) if args.by else 0
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
-        status, therapy = client.interrogate(), therapy_of(client)
+        status = client.interrogate()
         wall_s = status.wall_s + by_s if to_s is None else to_s
+        cautions = warnings.of_clock(before.read(client, status), client.device(), wall_s)
+        moves = any(caution.code is Warn.CLOCK_CHANGES_DOSE for caution in cautions)
 
         def show(preview: Preview) -> str:
+            effect = "" if moves else "no dose is skipped or repeated; "
             return (
                 f"pump clock: {text.date(status.wall_s)} becomes {text.date(wall_s)}\n"
-                "no dose is skipped or repeated; intervals and lockouts do not move"
+                f"{effect}intervals and lockouts do not move"
             )
 
-        cautions = warnings.of_clock(status, therapy, wall_s)
         parameters = SetClockParameters(wall_s)
         request = Request(TxnOp.SET_CLOCK, parameters, show, "set it?", cautions)
         return transact.carry_out(client, console, request, status)

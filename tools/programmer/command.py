@@ -38,6 +38,8 @@ from tools.toml_file import FileError
 _STOP: Final = "stop"
 _WITHOUT_JOURNAL: Final = ("status", "log", "report", _STOP)
 """Actions that prepare no transaction: a damaged journal stops none of them."""
+_BY_HELP: Final = "who programs, for the report; stands before ACTION"
+_NAME_MAX: Final = 60
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
 
@@ -65,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the transaction journal; default $XDG_STATE_HOME/itpump",
     )
+    parser.add_argument("--by", dest="name", type=_name, metavar="NAME", help=_BY_HELP)
     commands = parser.add_subparsers(
         dest="action", required=True, metavar="ACTION", parser_class=_ActionParser
     )
@@ -157,7 +160,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     journal = _journal(args)
     transport = SerialTransport(args.port, args.baud)
     client = Client(transport, journal, port=args.port, baud=args.baud)
-    client.warn = _warn
+    client.warn, client.by = _warn, args.name or ""
     try:
         client.open()
         asks = journal is not None and args.action != _STOP
@@ -207,6 +210,14 @@ def _alarm(name: str) -> Code:
         return Code[name.upper()]
     except KeyError:
         raise argparse.ArgumentTypeError(f"{name} is no alarm code") from None
+
+
+def _name(name: str) -> str:
+    """Return a person's name as it was given; only its spaces are put in order."""
+    words = " ".join(name.split())
+    if not words or len(words) > _NAME_MAX or not words.isprintable():
+        raise argparse.ArgumentTypeError(f"a name has 1 to {_NAME_MAX} printable characters")
+    return words
 
 
 def _record(number: str) -> int:

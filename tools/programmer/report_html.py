@@ -9,8 +9,8 @@ from typing import Final
 
 from tools.programmer import report_course, report_svg, report_text
 from tools.programmer.report_data import Report
+from tools.programmer.report_settings import Section
 from tools.programmer.report_svg import Mark
-from tools.programmer.report_text import Section
 
 _STYLE: Final = """\
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;

@@ -23,8 +23,9 @@ from protocol.messages import (
     TxnResult,
 )
 from tools import pump_measures
-from tools.programmer import doses, limits, read_back, readings
+from tools.programmer import before, doses, limits, read_back, readings
 from tools.programmer import format as text
+from tools.programmer.before import Before
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import NoLink, PreviewChanged, ProgrammerError, Refused, Uncertain
@@ -79,13 +80,14 @@ def carry_out(
     client: Client, console: Console, request: Request, status: Status
 ) -> tuple[int, Values]:
     """Do it, once, if the person agrees. `status` is the view that the request is based on."""
+    held = before.read(client, status)
     preview, request = _prepared(client, request, status)
     said = {
         WARNINGS: [caution.code.name for caution in request.cautions],
         "overridden": list(request.beyond),
     }
     try:
-        preview, result = _confirmed(client, console, preview, request)
+        preview, result = _confirmed(client, console, preview, request, held)
     except _Declined:
         console.say("nothing more was changed" if client.committed else "nothing was changed")
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
@@ -131,7 +133,7 @@ def _prepared(client: Client, request: Request, status: Status) -> tuple[Preview
 
 
 def _confirmed(
-    client: Client, console: Console, preview: Preview, request: Request
+    client: Client, console: Console, preview: Preview, request: Request, held: Before
 ) -> tuple[Preview, TxnResult]:
     """Show and ask until the pump commits what was confirmed. Raises _Declined."""
     for _ in range(REVIEWS_MAX):
@@ -149,7 +151,7 @@ def _confirmed(
         try:
             if console.asks:
                 preview = client.renew(preview)
-            return preview, client.commit(preview)
+            return preview, client.commit(preview, before.kept(held))
         except PreviewChanged as changed:
             preview = changed.preview
             console.say("the pump's values have changed meanwhile; review them again")

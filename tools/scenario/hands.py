@@ -26,7 +26,7 @@ from protocol.messages import (
     Therapy,
 )
 from tools.emulated import EmulatedPump
-from tools.programmer import read_back, residual, warnings
+from tools.programmer import before, read_back, residual, warnings
 from tools.programmer.client import Client
 from tools.programmer.errors import NoLink, Refused, Uncertain
 from tools.programmer.warnings import Caution, Warn
@@ -182,9 +182,10 @@ class Hands:
 
     def _set_clock(self, step: steps.SetClock) -> None:
         def act() -> None:
-            status = self._client.status()
-            wall_s = status.wall_s + step.by_s if step.to_s is None else step.to_s
-            self._warn(warnings.of_clock(status, self._therapy(), wall_s))
+            held, device = before.read(self._client, self._client.status()), self._client.device()
+            now_s = held.status.wall_s
+            wall_s = now_s + step.by_s if step.to_s is None else step.to_s
+            self._warn(warnings.of_clock(held, device, wall_s))
             self._transact(TxnOp.SET_CLOCK, SetClockParameters(wall_s))
 
         self._visit(act)
