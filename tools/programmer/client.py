@@ -14,7 +14,7 @@ the confirmed one, so at most one dose comes of it. What stays unknown is `Uncer
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from protocol import codec
@@ -170,13 +170,19 @@ class Client(Session):
         """
         return _unchanged(preview, self._staged_again(preview.txn))
 
-    def commit(self, preview: Preview, before: Mapping[str, str] | None = None) -> TxnResult:
-        """Do what `preview` shows, once; the journal keeps `before`, what the pump held until then.
+    def commit(
+        self,
+        preview: Preview,
+        before: Mapping[str, str] | None = None,
+        warned: Sequence[str] = (),
+    ) -> TxnResult:
+        """Do what `preview` shows, once.
 
+        The journal keeps `before`, what the pump held until then, and what was `warned` of.
         Raises Refused (nothing was done), PreviewChanged (nothing was done; the transaction is
         still open for review) or Uncertain (it may have been done).
         """
-        self._journal.committing(preview.txn, before)
+        self._journal.committing(preview.txn, before, warned)
         try:
             result = self._commit_answered(preview)
             self.committed.append((self._staged[preview.txn].op, result))

@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,8 @@ class Entry:
     """Name that was given with `--by`; "": none."""
     before: Mapping[str, str] = field(default_factory=dict)
     """What the pump held (`tools.programmer.before`); empty until COMMIT."""
+    warned: Sequence[str] = ()
+    """Warnings that stood with the question, each a line."""
 
 
 class Journal:
@@ -73,16 +75,18 @@ class Journal:
             data["open"].append(asdict(entry))
         return txn
 
-    def committing(self, txn: int, before: Mapping[str, str] | None = None) -> None:
+    def committing(
+        self, txn: int, before: Mapping[str, str] | None = None, warned: Sequence[str] = ()
+    ) -> None:
         """Save that COMMIT is about to be sent: from here on the dose may run.
 
-        `before` is what the pump holds until then.
+        `before` is what the pump holds until then, `warned` what was said before the person agreed.
         """
         with self._change() as data:
             for row in data["open"]:
                 if row["txn"] == txn:
                     row["state"] = "committing"
-                    row["before"] = dict(before or {})
+                    row["before"], row["warned"] = dict(before or {}), list(warned)
 
     def close(self, txn: int, result: str) -> None:
         """Save how a transaction ended; nothing happens when it is closed already."""

@@ -54,15 +54,17 @@ def _read(client: Client, since: int | None) -> Report:
     records = _records(client, status, since)
     found = records if since is not None else visit(records)
     role = Role.CLINICIAN if client.session is None else client.session.role
+    acts = Acts(found, client.entries())
+    cautions = warnings.of_visit(status, therapy_of(client))
     return Report(
         Reporter(role, client.by, tool(), client.port),
         status,
         client.device(),
         client.prescription(),
         client.pending(),
-        warnings.of_visit(status, therapy_of(client)),
+        [*cautions, warnings.BRIDGE_OMITTED] if acts.unbridged() else cautions,
         found,
-        Acts(found, client.entries()),
+        acts,
         client.entry(status.last_txn) if status.last_txn else None,
     )
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from protocol import codec
+from protocol.codec import Message
 from protocol.codes import BolusKind, Code, TxnOp, TxnState
 from protocol.errors import RemoteError
-from protocol.messages import LogRecord
+from protocol.messages import LogRecord, ProgramParameters
 from protocol.operations import PARAMETERS
 from tools.programmer import before
 from tools.programmer.before import Before
 from tools.programmer.journal import Entry
+from tools.programmer.warnings import path_changes
 
 CHANGES: Final = (
     Code.PROGRAM_COMMITTED, Code.SCHEDULED_CHANGE, Code.REFILLED, Code.CLOCK_SET,
@@ -61,6 +63,8 @@ class Act(NamedTuple):
 
     entry: Entry
     held: Before
+    parameters: Message
+    """What was asked for."""
 
 
 class Acts:
@@ -71,9 +75,9 @@ class Acts:
         self._records = records
         self._acts: dict[int, Act] = {}
         for entry in entries:
-            held = before.of(entry) if entry.state in _DONE else None
-            if held is not None and held.status.log_next >= records[0].seq:
-                self._claim(Act(entry, held))
+            act = _act(entry) if entry.state in _DONE else None
+            if act is not None and act.held.status.log_next >= records[0].seq:
+                self._claim(act)
 
     def of(self, record: LogRecord) -> Act | None:
         """Return the act that left a record; None: not known to be this tool's."""
@@ -88,6 +92,25 @@ class Acts:
         if record.code is Code.SCHEDULED_CHANGE:
             return "the schedule"
         return "another tool" if record.code in _ASKED else ""
+
+    def warned(self, record: LogRecord) -> Sequence[str]:
+        """Return the warnings that the person read who did it."""
+        act = self.of(record)
+        return () if act is None else act.entry.warned
+
+    def unbridged(self) -> bool:
+        """Return whether a new solution was programmed and no bridge has begun since."""
+        open_ = False
+        for record in self._records:
+            if record.code is Code.BOLUS_STARTED and record.b == BolusKind.BRIDGE:
+                open_ = False
+            act = self.of(record)
+            if act is not None and isinstance(act.parameters, ProgramParameters):
+                at_once = not act.parameters.at_wall_s
+                open_ = open_ or (
+                    at_once and path_changes(act.held.therapy, act.parameters.therapy)
+                )
+        return open_
 
     def names(self) -> list[str]:
         """Return the people whose acts these are, in the order in which they first acted."""
@@ -115,13 +138,20 @@ class Acts:
 
     def _claim(self, act: Act) -> None:
         code, fits = _RECORD_OF[TxnOp[act.entry.op]]
-        try:
-            image = bytes.fromhex(act.entry.parameters)
-            parameters = codec.decode(PARAMETERS[TxnOp[act.entry.op]], image)
-        except RemoteError:  # an older version's, which says it in another way
-            return
         for record in self._records:
             free = record.seq >= act.held.status.log_next and record.seq not in self._acts
-            if free and record.code is code and fits(record, act.held, parameters):
+            if free and record.code is code and fits(record, act.held, act.parameters):
                 self._acts[record.seq] = act
                 return
+
+
+def _act(entry: Entry) -> Act | None:
+    """Return what an entry says; None where an older version wrote less, or in another way."""
+    held = before.of(entry)
+    if held is None:
+        return None
+    try:
+        image = bytes.fromhex(entry.parameters)
+        return Act(entry, held, codec.decode(PARAMETERS[TxnOp[entry.op]], image))
+    except RemoteError:
+        return None

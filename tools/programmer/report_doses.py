@@ -30,7 +30,10 @@ class Dose(NamedTuple):
     @property
     def kind(self) -> str:
         """Which kind of bolus."""
-        return "bolus" if self.started is None else _kind(self.started).name.lower()
+        if self.started is None:
+            return "bolus"
+        word = _kind(self.started).name.lower().replace("_", " ")
+        return word if _kind(self.started) in _MOVES_THE_PATH else f"{word} bolus"
 
 
 def of(report: Report) -> list[Dose]:
@@ -63,7 +66,7 @@ def rows(report: Report) -> Iterator[tuple[str, str]]:
             given += ", ended early"
         if dose.started is not None:
             given = f"{_amount(report, dose, dose.started)} asked for; {given}"
-        yield f"{dose.kind.replace('_', ' ')} {text.date_text(first.wall_s)}", given
+        yield f"{dose.kind} {text.date_text(first.wall_s)}", given
     if (read := report.acts.first_read()) is not None:
         given_nl = report.status.delivered_nl - read.status.delivered_nl
         since = text.date_text(read.status.wall_s)

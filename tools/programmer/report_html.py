@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from tools.programmer import report_course, report_svg, report_text
+from tools.programmer import report_course, report_svg, report_text, review
 from tools.programmer.report_data import Report
 from tools.programmer.report_settings import Section
 from tools.programmer.report_svg import Mark
@@ -19,7 +19,9 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid #dde2e8 }
-td { white-space: pre-wrap } td:first-child, thead th { color: #566273; font-weight: 400 }
+td { white-space: pre-wrap } thead ~ tbody td:nth-child(-n+2) { white-space: nowrap }
+thead ~ tbody td:nth-child(4) { min-width: 6rem } .names td:first-child { width: 13rem }
+.changed { font-weight: 600 } td:first-child, thead th { color: #566273; font-weight: 400 }
 figure { margin: 1rem 0 } figcaption { color: #566273 }
 svg { width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; fill: #1c2430;
   paint-order: stroke; stroke: #fff; stroke-width: 4px }
@@ -73,9 +75,11 @@ def _table(section: Section) -> str:
     if not section.rows:
         return f"<p>{escape(section.absent)}</p>"
     head = f"<thead>{_row(section.head, 'th')}</thead>" if section.head else ""
+    kind = "" if section.head else ' class="names"'
     rows = "\n".join(_row(row, "td") for row in section.rows)
-    return f"<table>{head}<tbody>\n{rows}\n</tbody></table>"
+    return f"<table{kind}>{head}<tbody>\n{rows}\n</tbody></table>"
 
 
 def _row(cells: tuple[str, ...], kind: str) -> str:
-    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+    changed = ' class="changed"' if cells and cells[0] == review.CHANGED else ""
+    return f"<tr{changed}>{''.join(f'<{kind}>{escape(cell)}</{kind}>' for cell in cells)}</tr>"

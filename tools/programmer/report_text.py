@@ -26,7 +26,7 @@ def sections(report: Report) -> list[Section]:
         Section(TITLE, (), session(report), ""),
         Section("Done in this session", DONE_HEAD, _done(report), "nothing that changes the pump"),
         Section("Doses in this session", (), list(report_doses.rows(report)), "none"),
-        Section("Warnings", (), [(c.code.name, c.sentence) for c in report.cautions], "none"),
+        Section("Warnings", (), _warnings(report), "none"),
         Section("The pump now", (), _now(report), ""),
         Section("Dates", (), list(report_settings.dates(report)), ""),
         *report_settings.sections(report),
@@ -67,7 +67,11 @@ def values(report: Report) -> dict[str, Any]:
         "tool": report.reporter.tool,
         "port": report.reporter.port,
         "done": [
-            {**log_view.values(record), "by": report.acts.whose(record) or None}
+            {
+                **log_view.values(record),
+                "by": report.acts.whose(record) or None,
+                "warned": list(report.acts.warned(record)),
+            }
             for record in report.done
         ],
         "clock_effects": [
@@ -89,6 +93,18 @@ def _done(report: Report) -> list[tuple[str, ...]]:
     return [
         (*row[:-1], report.acts.whose(record), _details(report, record))
         for record, row in ((record, _row(record)) for record in report.done)
+    ]
+
+
+def _warnings(report: Report) -> list[tuple[str, ...]]:
+    """Return what the pump is to be watched for now, and what was confirmed all the same."""
+    return [
+        *((caution.code.name, caution.sentence) for caution in report.cautions),
+        *(
+            (f"confirmed, #{record.seq}", line.removeprefix("! "))
+            for record in report.done
+            for line in report.acts.warned(record)
+        ),
     ]
 
 

@@ -136,9 +136,9 @@ def _confirmed(
     client: Client, console: Console, preview: Preview, request: Request, held: Before
 ) -> tuple[Preview, TxnResult]:
     """Show and ask until the pump commits what was confirmed. Raises _Declined."""
+    said = [*map(str, request.cautions), *request.beyond]
     for _ in range(REVIEWS_MAX):
         try:
-            said = [*map(str, request.cautions), *request.beyond]
             console.review("\n".join([request.show(preview), *said]))
             word = limits.WORD if request.beyond else YES if request.cautions else None
             agreed = console.confirm(request.question, word)
@@ -151,7 +151,7 @@ def _confirmed(
         try:
             if console.asks:
                 preview = client.renew(preview)
-            return preview, client.commit(preview, before.kept(held))
+            return preview, client.commit(preview, before.kept(held), said)
         except PreviewChanged as changed:
             preview = changed.preview
             console.say("the pump's values have changed meanwhile; review them again")
