@@ -68,9 +68,9 @@ def test_a_wrong_entry_is_asked_for_again_and_three_end_it(due: Desk) -> None:
 
 
 def test_another_drug_is_told_what_follows(due: Desk) -> None:
-    assert due.run("refill", typed="4.2mL\n40mL\nn\ny\n") == 0
+    assert due.run("refill", typed="4.2mL\n20mL\nn\ny\n") == 0
     assert "now `program` it, then `bridge`" in due.out
-    assert due.run("refill", "40mL", "--residual", "40mL", "--new-drug", "--yes", "--json") == 0
+    assert due.run("refill", "20mL", "--residual", "20mL", "--new-drug", "--yes", "--json") == 0
     assert due.values()["same_drug"] is False
 
 

@@ -10,7 +10,7 @@ from protocol import codec
 from protocol.codes import TxnOp
 from protocol.messages import DeviceInfo, Preview, ProgramParameters, Therapy
 from tools import therapy_file
-from tools.programmer import limits, review, transact, warnings
+from tools.programmer import limits, plausible, review, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import OutsideLimits
@@ -56,7 +56,10 @@ def _one(
 ) -> tuple[int, Values]:
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
-    cautions = warnings.of_program(current, pending, status, device)
+    cautions = [
+        *warnings.of_program(current, pending, status, device),
+        *plausible.of_program(current, parameters, status, device),
+    ]
     passed = limits.of_program(pending, current, device)
     try:
         beyond = limits.check(passed, pending, override)
@@ -70,7 +73,7 @@ def _one(
         rows = review.lines(
             current, status.computed_nl, shown, preview, device, status.pending_wall_s
         )
-        return f"{device.serial} ({device.model})\n{review.table(rows)}"
+        return review.table(rows)
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"
     request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, override, beyond)

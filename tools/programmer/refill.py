@@ -13,7 +13,7 @@ from protocol.codes import BolusKind, TxnOp
 from protocol.messages import DeviceInfo, Preview, RefillParameters, Status, Therapy
 from tools import quantity
 from tools.programmer import format as text
-from tools.programmer import residual, transact, warnings
+from tools.programmer import plausible, residual, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import BadInput
@@ -23,6 +23,8 @@ from tools.quantity import QuantityError
 
 TRIES: Final = 3
 """Times a prompt is asked again after an entry that cannot be meant."""
+SYRINGE_NL: Final = 100_000
+"""Least volume that can be read from a syringe of this size."""
 DISCREPANCY: Final = "programmer.refill_discrepancy_percent"
 
 T = TypeVar("T")
@@ -30,8 +32,8 @@ T = TypeVar("T")
 
 def refill(args: argparse.Namespace) -> Job:
     """Return the job."""
-    typed = None if args.volume is None else quantity.volume_nl(args.volume)
-    aspirated = None if args.residual is None else quantity.volume_nl(args.residual)
+    typed = None if args.volume is None else _measured(args.volume)
+    aspirated = None if args.residual is None else _measured(args.residual)
     if args.yes and typed is None:
         raise BadInput("nobody is asked with --yes: give the volume injected, e.g. 40mL")
 
@@ -43,7 +45,7 @@ def refill(args: argparse.Namespace) -> Job:
         console.say(_expected(status, device))
         taken_nl = aspirated
         if taken_nl is None and console.asks:
-            taken_nl = _entered(console, "actual residual, taken out", quantity.volume_nl)
+            taken_nl = _entered(console, "actual residual, taken out", _measured)
         judged = None if taken_nl is None else residual.judge(status, device, taken_nl)
         if judged is not None:
             console.say(_judgement(judged))
@@ -51,6 +53,7 @@ def refill(args: argparse.Namespace) -> Job:
         injected_nl = typed
         if injected_nl is None:
             injected_nl = _entered(console, "volume injected", _fits(device))
+        cautions += plausible.of_refill(status, therapy, injected_nl)
         same = not args.new_drug and _same(console, therapy, asked=args.same_drug)
 
         def show(preview: Preview) -> str:
@@ -78,7 +81,7 @@ def _expected(status: Status, device: DeviceInfo) -> str:
     if status.computed_nl >= status.fill_nl:
         return expected
     gate = residual.judge(status, device, status.computed_nl)
-    low, high = text.millilitres(gate.low_nl), text.millilitres(gate.high_nl)
+    low, high = (f"{text.decimal(nl / text.NL_PER_ML, 3)} mL" for nl in (gate.low_nl, gate.high_nl))
     filled = f"{text.millilitres(status.fill_nl)} on {text.date_text(status.fill_wall_s)}"
     return f"{expected} of {filled}; within the pump's accuracy: {low} to {high}"
 
@@ -107,9 +110,20 @@ def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
     raise BadInput(f"{what}: nothing usable was entered; nothing was changed")
 
 
+def _measured(entry: str) -> int:
+    """Return a volume that was read from a syringe. Raises QuantityError."""
+    volume_nl = quantity.volume_nl(entry)
+    if 0 < volume_nl < SYRINGE_NL:
+        least = text.millilitres(SYRINGE_NL)
+        raise QuantityError(
+            f"{quantity.shown(entry)}: no syringe shows less than {least}; was mL meant?"
+        )
+    return volume_nl
+
+
 def _fits(device: DeviceInfo) -> Callable[[str], int]:
     def read(entry: str) -> int:
-        volume_nl = quantity.volume_nl(entry)
+        volume_nl = _measured(entry)
         if volume_nl > device.capacity_nl:
             held = text.millilitres(device.capacity_nl)
             raise QuantityError(f"{quantity.shown(entry)}: {device.model} holds {held}")

@@ -136,10 +136,12 @@ def _confirmed(
     client: Client, console: Console, preview: Preview, request: Request, held: Before
 ) -> tuple[Preview, TxnResult]:
     """Show and ask until the pump commits what was confirmed. Raises _Declined."""
+    device = client.device()
     said = [*map(str, request.cautions), *request.beyond]
     for _ in range(REVIEWS_MAX):
         try:
-            console.review("\n".join([request.show(preview), *said]))
+            pump = f"{device.serial} ({device.model})"  # the wrong patient's is a slip, too
+            console.review("\n".join([pump, request.show(preview), *said]))
             word = limits.WORD if request.beyond else YES if request.cautions else None
             agreed = console.confirm(request.question, word)
         except KeyboardInterrupt:

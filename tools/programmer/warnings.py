@@ -35,6 +35,19 @@ class Warn(enum.Enum):
     OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
     CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
     CLOCK_JUMP = "a new wall clock is more than 26 h from the old one"
+    FIRST_PRESCRIPTION = "the pump holds no prescription that a new one can be compared with"
+    DRUG_UNKNOWN = "a drug is not in the drug table, so no dose limit holds for it"
+    THERAPY_ENDS = "a program that delivers nothing, or the minimum rate, replaces a therapy"
+    CATHETER_IMPLAUSIBLE = "a catheter is shorter, longer, thinner or wider than usual"
+    ALARM_VOLUME = "a low-reservoir volume is below 1 mL, or above a quarter of the reservoir"
+    STABILITY_LONG = "drugs are said to keep longer than the drug table has it"
+    PATIENT_BOLUS = "what the patient may take, or the window over it, looks mistyped"
+    SCHEDULED_LATE = "a scheduled change would take over after the refill is due"
+    BOLUS_DOSE = "a bolus is above 1/4 or below 1/100 of the day's dose, or asked for as a volume"
+    PRIME_AGAIN = "a prime is asked for though tubing and catheter are full"
+    FILL_VOLUME = "a fill is no more than the low-reservoir volume, or 1/4 off the fill before"
+    REFILLED_AGAIN = "the pump was told of a fill less than 24 h ago"
+    STAYS_STOPPED = "a stopped pump is refilled; that does not start it"
 
 
 class Caution(NamedTuple):
@@ -95,10 +108,8 @@ def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
 def of_residual(residual: Residual) -> list[Caution]:
     """Return what to say of the volume that was taken out."""
     found = []
-    gate = (
-        f"{text.millilitres(residual.low_nl)} to {text.millilitres(residual.high_nl)} would be "
-        "within its accuracy"
-    )
+    low, high = (text.decimal(nl / text.NL_PER_ML, 3) for nl in (residual.low_nl, residual.high_nl))
+    gate = f"{low} to {high} mL would be within its accuracy"
     if residual.over:
         found.append(
             Caution(Warn.DISCREPANCY_OVER, f"the pump has given more than it believes; {gate}")
