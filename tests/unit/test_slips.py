@@ -1,11 +1,11 @@
 """Promise: a slip of the operator is refused, or confirmed by a whole word, never by a reflex.
 
-Each slip of `slips` is made by somebody who answers "y" to whatever is asked. It must be refused, by
-the programmer or by the pump, or the question must want a word that "y" is not; either way the pump
-stays as it is. Then a tool that checks nothing sends it: what the pump can know, it refuses.
+Each slip of `slips` is made by somebody who answers "y" to whatever is asked. It must be refused,
+by the programmer or by the pump, or the question must want a word that "y" is not; either way the
+pump stays as it is. Then a tool that checks nothing sends it: what the pump can know, it refuses.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def at_the_pump(desk: Desk, slip: Slip, sent: list[str]) -> str:
 
 
 @pytest.fixture
-def careless(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def careless(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A tool without any check of its own that could stop a request; what the pump answers."""
     sent: list[str] = []
     prepare = Client.prepare
@@ -120,7 +120,7 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return preview
 
     monkeypatch.setattr(Client, "prepare", spied)
-    yield sent
+    return sent
 
 
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:

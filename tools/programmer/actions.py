@@ -7,12 +7,15 @@ returns (exit code, the object for `--json`). Here are the reads, the stop and t
 import argparse
 from typing import Final
 
-from protocol.codes import TxnOp
+from protocol.codes import Code, TxnOp
+from protocol.errors import ErrorCode
 from protocol.messages import (
     ClearAlarmParameters,
     Empty,
     Preview,
+    Refusal,
     SetClockParameters,
+    Status,
 )
 from tools import pump_measures, wall_clock
 from tools.programmer import (
@@ -29,7 +32,7 @@ from tools.programmer import (
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console, Progress
-from tools.programmer.errors import NoLink, Refused
+from tools.programmer.errors import NoLink, OutsideLimits, Refused
 from tools.programmer.transact import (
     EXIT_OK,
     WARNINGS,
@@ -115,6 +118,7 @@ def _clear_alarm(args: argparse.Namespace) -> Job:
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.interrogate()
+        _check_over(status, parameters.code)
 
         def show(preview: Preview) -> str:
             return f"clear alarm {parameters.code.name}"
@@ -123,6 +127,19 @@ def _clear_alarm(args: argparse.Namespace) -> Job:
         return transact.carry_out(client, console, request, status)
 
     return job
+
+
+def _check_over(status: Status, code: Code) -> None:
+    """Refuse to clear an alarm that does not stand, or whose cause goes on. Raises Refused."""
+    standing = {alarm.code: alarm for alarm in status.alarms}
+    if code in standing and not standing[code].active:
+        return
+    names = ", ".join(one.name for one in standing) or "none"
+    why = (
+        "its cause is not over" if code in standing else f"it does not stand; what stands: {names}"
+    )
+    refusal = Refusal(status.mode, code, 0)
+    raise OutsideLimits(ErrorCode.STATE, refusal, f"alarm {code.name}: {why}")
 
 
 def _clock(args: argparse.Namespace) -> Job:

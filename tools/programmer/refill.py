@@ -10,13 +10,21 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from protocol.codes import BolusKind, TxnOp
-from protocol.messages import DeviceInfo, Preview, RefillParameters, Status, Therapy
+from protocol.errors import ErrorCode
+from protocol.messages import (
+    DeviceInfo,
+    Preview,
+    RefillParameters,
+    Refusal,
+    Status,
+    Therapy,
+)
 from tools import quantity
 from tools.programmer import format as text
 from tools.programmer import plausible, residual, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
-from tools.programmer.errors import BadInput
+from tools.programmer.errors import BadInput, OutsideLimits
 from tools.programmer.residual import Residual
 from tools.programmer.transact import EXIT_OK, Job, Request, Values, therapy_of
 from tools.quantity import QuantityError
@@ -40,8 +48,12 @@ def refill(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
         cautions = warnings.of_visit(status, therapy)
-        if status.bolus is not BolusKind.NONE:
-            console.say("a dose is being given: the pump takes no refill before its end")
+        if status.bolus is not BolusKind.NONE:  # nothing is typed in vain
+            raise OutsideLimits(
+                ErrorCode.BUSY_DELIVERING,
+                Refusal(0, 0, 0),
+                "a dose is being given, and the pump takes no refill before its end: wait, or stop",
+            )
         console.say(_expected(status, device))
         taken_nl = aspirated
         if taken_nl is None and console.asks:
@@ -57,7 +69,11 @@ def refill(args: argparse.Namespace) -> Job:
         same = not args.new_drug and _same(console, therapy, asked=args.same_drug)
 
         def show(preview: Preview) -> str:
-            taken = "all of it" if taken_nl is None else text.millilitres(taken_nl)
+            taken = (
+                "all that was left (not measured, so not judged)"
+                if taken_nl is None
+                else text.millilitres(taken_nl)
+            )
             return (
                 f"refill: {taken} was taken out and {text.millilitres(preview.volume_nl)} "
                 f"injected\ncomputed volume afterwards: {text.millilitres(preview.computed_nl)}"
@@ -69,6 +85,9 @@ def refill(args: argparse.Namespace) -> Job:
         found = None if judged is None else judged.discrepancy
         values[DISCREPANCY] = None if found is None else text.number(found * 100)
         values["same_drug"] = same
+        if code == EXIT_OK:
+            due = text.date_text(client.status().refill_due_wall_s)
+            console.say(f"next refill due {due}")
         if code == EXIT_OK and not same:
             console.say("another drug or concentration: now `program` it, then `bridge`")
         return code, values
@@ -100,7 +119,7 @@ def _judgement(judged: Residual) -> str:
 def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
     """Ask until the entry can be meant. Raises BadInput."""
     for _ in range(TRIES):
-        entry = console.ask(f"{what}, e.g. 4.2mL:")
+        entry = console.ask(f"{what}, in mL, such as 18.5mL:")
         if not entry:
             break
         try:
