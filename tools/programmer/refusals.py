@@ -174,6 +174,7 @@ def limit_sentence(refusal: Refusal) -> str:
 def _state(refusal: Refusal) -> str:
     if refusal.id not in set(Mode):
         return "the pump is not in a state for this"
+    state = _STATES[Mode(refusal.id)]
     if refusal.value in set(Code):
-        return f"alarm {Code(refusal.value).name} is in the way; `status` shows it"
-    return _STATES[Mode(refusal.id)]
+        return f"{state.partition(':')[0]}; alarm {Code(refusal.value).name}"
+    return state
