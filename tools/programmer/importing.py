@@ -54,7 +54,7 @@ def import_(args: argparse.Namespace) -> Job:
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, current = client.interrogate(), client.device(), therapy_of(client)
-        console.say(_origin(found, name))
+        console.say(_origin(found))
         wanted = list(_wanted(found, therapy, status))
         if typed is not None:
             wanted[0] = replace(wanted[0], fill_nl=typed)
@@ -144,13 +144,12 @@ def _fill_nl(console: Console, therapy: Therapy, status: Status, device: DeviceI
 # --- what is said -------------------------------------------------------------------------------
 
 
-def _origin(found: Export, name: str) -> str:
+def _origin(found: Export) -> str:
     device, status = found.device, found.status
-    when = f"read {text.date_text(status.wall_s)} by its clock"
     stored = text.date_text(found.prescription.written_wall_s)
     return (
-        f"{name}: {device.serial} ({device.model}), {when}, with itpump {found.itpump}; its "
-        f"prescription was stored {stored}; no user name is kept"
+        f"from {device.serial} ({device.model}), read {text.date_text(status.wall_s)} by its clock "
+        f"with itpump {found.itpump};\nits prescription was stored {stored}; no user name is kept"
     )
 
 
@@ -196,8 +195,8 @@ def _cautions(found: Export, therapy: Therapy, status: Status, device: DeviceInf
 def _what_next(therapy: Therapy, device: DeviceInfo) -> str:
     path = text.volume(doses.path_nl(therapy, device))
     return (
-        f"lockout and counts begin anew. Tubing of a new pump holds no drug: `prime` gives the "
-        f"whole path, {path}, so empty the catheter first if it still holds drug"
+        "lockout and counts begin anew; a new pump's tubing holds no drug: `prime` gives the "
+        f"path,\n{path}, and with it what the catheter still holds, unless that is taken out before"
     )
 
 
