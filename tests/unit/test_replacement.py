@@ -148,6 +148,20 @@ def test_export_import_export_is_the_same_prescription(desk: Desk, file: Path) -
     assert desk.values()["pump.dose_per_day_ug.baclofen"] == 330
 
 
+def test_a_pump_of_another_mechanism_shows_what_its_larger_stroke_achieves(
+    desk: Desk, file: Path
+) -> None:
+    exported(desk, file)
+    new = desk.line = other_pump("valve-20")
+    assert desk.run("import", str(file), "--fill", "20mL", typed="y\n") == 0, desk.err
+    rows = [" ".join(row.split()) for row in desk.out.splitlines()]
+    assert "* model rotor-40 valve-20" in rows
+    assert "* stroke, calibrated 0.25 uL 2 uL" in rows
+    assert "* achievable baclofen 336.5 ug/day 336 ug/day" in rows
+    new.pass_time(DAY_US)
+    assert 180 <= new.delivered_ul <= 184
+
+
 def test_the_table_in_the_file_is_one_that_program_takes(desk: Desk, file: Path) -> None:
     table = "\n".join(exported(desk, file)["readable"]["therapy"])
     desk.line = other_pump()
