@@ -2,7 +2,8 @@
 
 The pump is read whole before the file is made, so a link that drops leaves no file, and none that
 was there is lost. A prescription that changes while it is read would make a file of two halves:
-that is noticed by its generation, and nothing is written.
+that is noticed by its generation, and nothing is written. With `-` stdout gets the file and nothing
+else, with `--json` too; what is said goes to stderr.
 """
 
 import argparse
