@@ -48,18 +48,28 @@ FILL_PART: Final = 4
 """A fill differs from the one before by at most this part of it: 1/4."""
 
 
+FIRST_PRESCRIPTION: Final = Caution(
+    Warn.FIRST_PRESCRIPTION,
+    "the pump has none to compare it with; check drug, concentration, dose and fill with the order",
+)
+
+
 # --- programs -----------------------------------------------------------------------------------
 
 
 def of_program(
     current: Therapy | None, parameters: ProgramParameters, status: Status, device: DeviceInfo
 ) -> list[Caution]:
-    """Return what to say of a prescription before it is programmed."""
+    """Return what to say of a prescription before it is programmed.
+
+    Of the first one `FIRST_PRESCRIPTION` is said as well, unless it comes from another pump.
+    Emptied and stopped is out of service, which its own warning says.
+    """
     pending = parameters.therapy
+    if pending.program is ProgramKind.STOPPED and not parameters.fill_nl:
+        return []
     found = [*_drugs(current, pending, device)]
-    if current is None:
-        found.insert(0, FIRST_PRESCRIPTION)
-    elif pending.program in _QUIET and current.program not in _QUIET:
+    if current is not None and pending.program in _QUIET and current.program not in _QUIET:
         found.append(Caution(Warn.THERAPY_ENDS, _ENDS[pending.program]))
     found += [*_catheter(current, pending), *_alarm(current, pending, device)]
     found += [*_stability(current, pending)]
@@ -77,10 +87,6 @@ def of_program(
     return found
 
 
-FIRST_PRESCRIPTION: Final = Caution(
-    Warn.FIRST_PRESCRIPTION,
-    "the pump has none to compare it with; check drug, concentration, dose and fill with the order",
-)
 _ENDS: Final = {
     ProgramKind.STOPPED: "nothing will be delivered; stopping at once can bring withdrawal",
     ProgramKind.MINIMUM_RATE: "only the minimum rate, no therapy; it can bring withdrawal",

@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 def refill(args: argparse.Namespace) -> Job:
     """Return the job."""
-    typed = None if args.volume is None else _measured(args.volume)
-    aspirated = None if args.residual is None else _measured(args.residual)
+    typed = None if args.volume is None else measured(args.volume)
+    aspirated = None if args.residual is None else measured(args.residual)
     if args.yes and typed is None:
         raise BadInput("nobody is asked with --yes: give the volume injected, e.g. 40mL")
 
@@ -54,17 +54,17 @@ def refill(args: argparse.Namespace) -> Job:
                 Refusal(0, 0, 0),
                 "a dose is being given, and the pump takes no refill before its end: wait, or stop",
             )
-        console.say(_expected(status, device))
+        console.say(expected(status, device))
         taken_nl = aspirated
         if taken_nl is None and console.asks:
-            taken_nl = _entered(console, "actual residual, taken out", _measured)
+            taken_nl = entered(console, "actual residual, taken out", measured)
         judged = None if taken_nl is None else residual.judge(status, device, taken_nl)
         if judged is not None:
-            console.say(_judgement(judged))
+            console.say(judgement(judged))
             cautions += warnings.of_residual(judged)
         injected_nl = typed
         if injected_nl is None:
-            injected_nl = _entered(console, "volume injected", _fits(device))
+            injected_nl = entered(console, "volume injected", fits(device))
         cautions += plausible.of_refill(status, therapy, injected_nl)
         same = not args.new_drug and _same(console, therapy, asked=args.same_drug)
 
@@ -95,17 +95,19 @@ def refill(args: argparse.Namespace) -> Job:
     return job
 
 
-def _expected(status: Status, device: DeviceInfo) -> str:
-    expected = f"expected residual: {text.millilitres(status.computed_nl)}"
+def expected(status: Status, device: DeviceInfo) -> str:
+    """Return what should be left, and between what bounds, in words."""
+    residual_text = f"expected residual: {text.millilitres(status.computed_nl)}"
     if status.computed_nl >= status.fill_nl:
-        return expected
+        return residual_text
     gate = residual.judge(status, device, status.computed_nl)
     low, high = (f"{text.decimal(nl / text.NL_PER_ML, 3)} mL" for nl in (gate.low_nl, gate.high_nl))
     filled = f"{text.millilitres(status.fill_nl)} on {text.date_text(status.fill_wall_s)}"
-    return f"{expected} of {filled}; within the pump's accuracy: {low} to {high}"
+    return f"{residual_text} of {filled}; within the pump's accuracy: {low} to {high}"
 
 
-def _judgement(judged: Residual) -> str:
+def judgement(judged: Residual) -> str:
+    """Return what was left against what should be, in words."""
     found = judged.discrepancy
     if found is None:
         return "discrepancy: none can be told, nothing has been given since the fill"
@@ -116,10 +118,12 @@ def _judgement(judged: Residual) -> str:
     return f"discrepancy: {sign}{percent} %, {verdict} the pump's accuracy of ±{accuracy} %"
 
 
-def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
-    """Ask until the entry can be meant. Raises BadInput."""
+def entered(console: Console, what: str, read: Callable[[str], T], nothing: T | None = None) -> T:
+    """Ask until the entry can be meant; Enter alone is `nothing`. Raises BadInput."""
     for _ in range(TRIES):
         entry = console.ask(f"{what}, in mL, such as 18.5mL:")
+        if not entry and nothing is not None:
+            return nothing
         if not entry:
             break
         try:
@@ -129,7 +133,7 @@ def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
     raise BadInput(f"{what}: nothing usable was entered; nothing was changed")
 
 
-def _measured(entry: str) -> int:
+def measured(entry: str) -> int:
     """Return a volume that was read from a syringe. Raises QuantityError."""
     volume_nl = quantity.volume_nl(entry)
     if 0 < volume_nl < SYRINGE_NL:
@@ -140,9 +144,11 @@ def _measured(entry: str) -> int:
     return volume_nl
 
 
-def _fits(device: DeviceInfo) -> Callable[[str], int]:
+def fits(device: DeviceInfo) -> Callable[[str], int]:
+    """Return the reader of a volume that this pump can hold."""
+
     def read(entry: str) -> int:
-        volume_nl = _measured(entry)
+        volume_nl = measured(entry)
         if volume_nl > device.capacity_nl:
             held = text.millilitres(device.capacity_nl)
             raise QuantityError(f"{quantity.shown(entry)}: {device.model} holds {held}")

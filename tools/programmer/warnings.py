@@ -48,6 +48,11 @@ class Warn(enum.Enum):
     FILL_VOLUME = "a fill is no more than the low-reservoir volume, or 1/4 off the fill before"
     REFILLED_AGAIN = "the pump was told of a fill less than 24 h ago"
     STAYS_STOPPED = "a stopped pump is refilled; that does not start it"
+    EXPORT_OLD = "an export is imported that was read days before"
+    CLOCK_BEHIND = "an export is imported into a pump whose clock is behind the other pump's"
+    SAME_PUMP = "an export goes back into the pump that it was read from"
+    CHANGE_PASSED = "an export holds a scheduled change whose date has passed"
+    OUT_OF_SERVICE = "a pump is put out of service; it is quiet from then on"
 
 
 class Caution(NamedTuple):
@@ -77,7 +82,7 @@ def of_program(
     """Return what to say of a therapy before it is programmed."""
     found = []
     if current is not None and current.drugs != pending.drugs:
-        before, after = _solution(current), _solution(pending)
+        before, after = solution(current), solution(pending)
         found.append(
             Caution(
                 Warn.CONCENTRATION_CHANGED,
@@ -191,7 +196,8 @@ def _of_limit(
     return []
 
 
-def _solution(therapy: Therapy) -> str:
+def solution(therapy: Therapy) -> str:
+    """Return what is in the reservoir of a therapy, in words."""
     return " + ".join(
         f"{drug.name} {text.concentration(drug.concentration_pg_ml)}" for drug in therapy.drugs
     )
