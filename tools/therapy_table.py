@@ -172,7 +172,7 @@ class TherapyTable:
     def _check(self, therapy: Therapy, new_mode: bool) -> None:
         """Refuse a therapy in which something is missing."""
         if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-            self._check_rate(therapy)
+            self._check_rate(new_mode)
         elif therapy.program is ProgramKind.FLEX and not therapy.steps:
             raise self.table.error('mode "flex" needs steps or days', "mode")
         elif therapy.program is ProgramKind.PERIODIC:
@@ -183,15 +183,10 @@ class TherapyTable:
                 f"{key}: a mass needs a concentration of {primary.name} above 0", key
             )
 
-    def _check_rate(self, therapy: Therapy) -> None:
-        if therapy.rate.amount == 0:
-            given = "rate" in self.changes
-            message = (
-                f'{self.rate_key}: 0 is no rate; mode "stopped" delivers nothing'
-                if given
-                else 'mode "simple_continuous" needs dose_per_day or rate'
-            )
-            raise self.table.error(message, self.rate_key if given else "mode")
+    def _check_rate(self, new_mode: bool) -> None:
+        """Refuse no rate at all; whether 0 is one depends on the pump."""
+        if new_mode and "rate" not in self.changes:
+            raise self.table.error('mode "simple_continuous" needs dose_per_day or rate', "mode")
 
     def _check_periodic(self, therapy: Therapy, new_mode: bool) -> None:
         boluses = therapy.periodic
