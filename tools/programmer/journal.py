@@ -10,7 +10,6 @@ atomically under a lock, because two programmers may run at once.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import TxnOp
+from tools.programmer import durable
 from tools.programmer.errors import BadInput, JournalError
 
 CLOSED_KEPT: Final = 64
@@ -127,36 +127,13 @@ class FileJournal(Journal):
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[dict[str, Any]]:
-        with self._locked():
+        with contextlib.ExitStack() as held:
+            with self._reported():
+                held.enter_context(durable.locked(self._path))
             data = self._load()
             yield data
             with self._reported():
-                self._save(json.dumps(data, indent=1))
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._reported():
-            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with self._reported():
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-    def _save(self, text: str) -> None:
-        """Replace the file in one step; on the disk when this returns."""
-        new = self._path.with_suffix(".new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+                durable.replace(self._path, json.dumps(data, indent=1))
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
