@@ -23,6 +23,7 @@ from tools.programmer import (
     refill,
     report,
     transact,
+    trial,
     warnings,
 )
 from tools.programmer import format as text
@@ -158,4 +159,5 @@ ACTIONS: Final[dict[str, Action]] = {
     "clear-alarm": _clear_alarm,
     "log": _log,
     "report": report.report,
+    "trial": trial.trial,
 }

@@ -30,7 +30,7 @@ def program(args: argparse.Namespace) -> Job:
         said: list[str] = []
         current = therapy_of(client)
         for wanted in _wanted(table, current, device, status.wall_s):
-            code, values = _one(client, console, wanted, args.override)
+            code, values = propose(client, console, wanted, args.override)
             said += values[WARNINGS]
             if code != EXIT_OK:
                 break
@@ -51,9 +51,13 @@ def _wanted(
         raise
 
 
-def _one(
-    client: Client, console: Console, parameters: ProgramParameters, override: bool
+def propose(
+    client: Client, console: Console, parameters: ProgramParameters, override: bool = False
 ) -> tuple[int, Values]:
+    """Judge one prescription, show it beside the current one, and commit it if the person agrees.
+
+    Raises OutsideLimits, with the warnings said, and what `transact.carry_out` raises.
+    """
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
     cautions = warnings.of_program(current, pending, status, device)
