@@ -14,10 +14,6 @@ class Fact(NamedTuple):
     title: str
     address: str
 
-    def __str__(self) -> str:
-        """Return the source."""
-        return f"{self.title}, {self.address}"
-
 
 SUCCESS_RELIEF: Final = Fact(
     Fraction(1, 2),

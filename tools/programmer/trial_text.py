@@ -10,8 +10,13 @@ from typing import Any, Final
 from tools.programmer import doses, report_text
 from tools.programmer import format as text
 from tools.programmer.trial_course import Course, Step
-from tools.programmer.trial_facts import ORAL_CASES, ORAL_TO_INTRATHECAL, SUCCESS_RELIEF
-from tools.programmer.trial_plan import Plan
+from tools.programmer.trial_facts import (
+    ORAL_CASES,
+    ORAL_TO_INTRATHECAL,
+    SUCCESS_RELIEF,
+    Fact,
+)
+from tools.programmer.trial_plan import SCORE_MAX, Plan
 from tools.programmer.trial_record import Done, Entry, Outside, Score, Undone
 from tools.programmer.trial_visit import Visit
 
@@ -38,7 +43,7 @@ def _news(entry: Entry, course: Course) -> str:
     when = text.date_text(entry.seen.wall_s)
     what = "the end of the trial"
     if course.ended is None:
-        what = f"step {course.steps[-1].number}, {_day(course.steps[-1].dose_pg)},"
+        what = f"step {course.steps[-1].number}, {day(course.steps[-1].dose_pg)},"
     return f"an earlier command was cut off after the pump had done it: {what} on {when}"
 
 
@@ -67,7 +72,7 @@ def due(visit: Visit, wait_s: int) -> str:
     """Return when the next step is due."""
     course = visit.course
     assert course.plan is not None
-    dose = _day(course.plan.doses_pg[len(course.steps)])
+    dose = day(course.plan.doses_pg[len(course.steps)])
     if not wait_s:
         return f"{dose} is due now"
     when = text.date_text(visit.seen.wall_s + wait_s)
@@ -81,10 +86,10 @@ def verdict(course: Course) -> str:
         return "none yet: no score was recorded at any dose of the trial"
     if best is None:
         return "no success: every dose with a score had a side effect"
-    found = f"{_relief(course, best)} relief at {_day(best.dose_pg)}"
+    found = f"{_relief(course, best)} relief at {day(best.dose_pg)}"
     if course.success:
-        return f"success: {found}, {need} or more"
-    return f"no success: at best {found}, less than {need}"
+        return f"success: {found}; {need} is enough"
+    return f"no success: at best {found}; {need} would be enough"
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -98,16 +103,15 @@ def plan(found: Plan, visit: Visit) -> str:
         therapy = found.parameters(number).therapy
         after = text.seconds((number - 1) * found.every_s)
         rate = text.rate(doses.flow_pl_h(therapy, therapy.rate))
-        rows.append((str(number), _day(dose_pg), rate, "the start" if number == 1 else after))
+        rows.append((str(number), day(dose_pg), rate, "the start" if number == 1 else after))
     lines = [f"Plan: {found.drug}, a step after {text.seconds(found.every_s)} at the earliest"]
     lines += report_text.table([head, *rows])
-    lines += [f"{name:<13} {value}" for name, value in _terms(found, visit.course)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *report_text.table(_terms(found, visit.course))])
 
 
 def status(visit: Visit) -> str:
     """Return where the trial stands."""
-    lines = [f"{name:<13} {value}" for name, value in state(visit)]
+    lines = list(report_text.table(state(visit)))
     if visit.course.steps:
         lines += ["", *report_text.table([STEP_HEAD, *steps(visit.course)])]
     return "\n".join(lines)
@@ -117,8 +121,7 @@ def report(visit: Visit) -> str:
     """Return all of the trial."""
     lines = [status(visit), "", *report_text.table([SCORE_HEAD, *scores(visit.course)])]
     if visit.course.plan is not None:
-        terms = _terms(visit.course.plan, visit.course)
-        lines += ["", *(f"{name:<13} {value}" for name, value in terms)]
+        lines += ["", *report_text.table(terms(visit.course))]
     return "\n".join(lines)
 
 
@@ -129,16 +132,14 @@ def state(visit: Visit) -> list[Row]:
         return [("Trial", "none; it begins with `trial score`, the baseline")]
     first = course.scores[0]
     rows: list[Row] = [("Trial", _where(visit)), ("Pump", visit.device.serial)]
-    rows.append(("Baseline", f"{first.score}, {text.date_text(first.seen.wall_s)}"))
+    rows.append(("Baseline", f"{first.score} of {SCORE_MAX}, {text.date_text(first.seen.wall_s)}"))
     if course.plan is None:
         return rows
     if course.ended is None:
         rows.append(("Next step", course.held(visit.seen) or due(visit, course.wait_s(visit.seen))))
     elif course.outside is not None:
         rows.append(("Changed", course.outside.what))
-    given = visit.given_nl
-    if course.ended is None:
-        rows.append(("Given", f"{text.volume(given)} since the start"))
+    rows.append(("Given", f"{text.volume(visit.given_nl)} since the start"))
     return [*rows, ("Verdict", verdict(course))]
 
 
@@ -152,7 +153,7 @@ def steps(course: Course) -> list[Row]:
     return [
         (
             str(step.number),
-            _day(step.dose_pg),
+            day(step.dose_pg),
             text.date_text(step.began.wall_s),
             " ".join(str(score.score) for score in step.scores) or "-",
             "-" if step.mean is None else text.decimal(step.mean, 2),
@@ -184,17 +185,17 @@ def _where(visit: Visit) -> str:
     if course.plan is None:
         return "not begun: `trial start` with a plan"
     name, last, all_ = course.plan.drug, course.steps[-1], len(course.plan.doses_pg)
-    at = f"step {last.number} of {all_}, {_day(last.dose_pg)}"
+    at = f"step {last.number} of {all_}, {day(last.dose_pg)}"
     if course.ended is not None:
         return f"{name}, ended {text.date_text(course.ended.wall_s)} at {at}"
     since = text.seconds(visit.seen.clock_s - last.began.clock_s)
     if visit.step:
         return f"{name}, {at} for {since}"
-    return f"{name}, {at}, but the pump delivers {_day(visit.dose_pg)}"
+    return f"{name}, {at}, but the pump delivers {day(visit.dose_pg)}"
 
 
 def _terms(found: Plan, course: Course) -> list[Row]:
-    stops = [f"{_day(found.doses_pg[-1])}", f"{text.seconds(found.after_s)} after the start"]
+    stops = [f"{day(found.doses_pg[-1])}", f"{text.seconds(found.after_s)} after the start"]
     if found.enough is not None:
         stops.append(f"a score of {found.enough} or less")
     if found.side_effect_stops:
@@ -204,8 +205,7 @@ def _terms(found: Plan, course: Course) -> list[Row]:
     if course.baseline is not None:
         most = text.decimal(course.baseline * (1 - SUCCESS_RELIEF.value))
         rows.append(("Success", f"{share} % relief, here a mean score of {most} or less at a dose"))
-    rows.append(("", f"source: {SUCCESS_RELIEF}"))
-    return [*rows, *_oral(found)]
+    return [*rows, *_source(SUCCESS_RELIEF), *_oral(found)]
 
 
 def _oral(found: Plan) -> list[Row]:
@@ -214,12 +214,15 @@ def _oral(found: Plan) -> list[Row]:
         return []
     ratio, low = (text.decimal(fact.value) for fact in (ORAL_TO_INTRATHECAL, ORAL_CASES))
     stands_for = text.mass(found.oral_pg / ORAL_TO_INTRATHECAL.value)
-    return [
-        ("Information", f"oral morphine {_day(found.oral_pg)}; {ratio}:1 would be {stands_for}/day "
-                        "intrathecal; not applied"),
-        ("", f"source: {ORAL_TO_INTRATHECAL}"),
-        ("", f"patients differ, down to {low}:1: {ORAL_CASES}"),
-    ]  # fmt: skip
+    told = (
+        f"{day(found.oral_pg)} of oral morphine; {ratio}:1 would be {stands_for}/day of "
+        f"intrathecal morphine. Not applied: patients differ, down to {low}:1"
+    )
+    return [("Information", told), *_source(ORAL_TO_INTRATHECAL), *_source(ORAL_CASES)]
+
+
+def _source(fact: Fact) -> list[Row]:
+    return [("  source", fact.title), ("", fact.address)]
 
 
 def _relief(course: Course, step: Step) -> str:
@@ -228,10 +231,11 @@ def _relief(course: Course, step: Step) -> str:
 
 
 def _dosed(score: Score) -> str:
-    return _day(Fraction(score.dose_pg))
+    return day(Fraction(score.dose_pg))
 
 
-def _day(dose_pg: Fraction | int) -> str:
+def day(dose_pg: Fraction | int) -> str:
+    """Return a dose per day."""
     return f"{text.mass(dose_pg)}/day"
 
 

@@ -61,9 +61,10 @@ class Visit:
 
     @property
     def given_nl(self) -> int:
-        """Volume delivered since the trial began."""
+        """Volume delivered since the trial began, until its end; 0 before."""
         from_nl = self.course.given_from_nl
-        return 0 if from_nl is None else self.seen.delivered_nl - from_nl
+        until = self.course.ended or self.seen
+        return 0 if from_nl is None else until.delivered_nl - from_nl
 
     @property
     def _delivers(self) -> bool:
