@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from rig import HOUR_US, Rig
 
-from emulator.faults import FAULTS
+from emulator.faults import FAULTS, KINDS
 
 GOOD: Mapping[str, dict[str, Any]] = {
     "magnet_field": {"recovery": HOUR_US},
+    "fav_reset": {},
     "battery.drain": {"percent": 10},
     "link.noise": {"ber": "0.01"},
 }
@@ -26,7 +27,7 @@ def test_every_fault_and_parameter_says_what_it_is(name: str) -> None:
     assert FAULTS[name].doc
     for parameter in FAULTS[name].parameters.values():
         assert parameter.doc
-        assert parameter.kind in ("duration", "fraction", "percent")
+        assert parameter.kind in KINDS
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -94,7 +95,7 @@ def test_noise_spoils_the_link_until_cleared() -> None:
             "magnet",
             {},
             None,
-            'no fault "magnet"; there are battery.drain, link.noise, magnet_field',
+            'no fault "magnet"; there are battery.drain, fav_reset, link.noise, magnet_field',
         ),
         ("magnet_field", {"tesla": 3}, None, 'has no parameter "tesla"; there are recovery'),
         ("magnet_field", {"recovery": -1}, None, "-1 is not within 0.."),

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from emulator.faults import FAULTS
-from tools import quantity
+from tools import quantity, toml_file
 from tools.quantity import exact_text, shown
 from tools.toml_file import Table
 
@@ -48,5 +48,6 @@ _READERS: Final[dict[str, Callable[[Any], int | str]]] = {
     "duration": quantity.duration_us,
     "fraction": _number(0, 1),
     "percent": _number(0, 100),
+    "boolean": lambda value: str(toml_file.boolean(value)).lower(),
 }
 """Kind of a parameter in the emulator's table -> its reader."""
