@@ -30,8 +30,8 @@ from protocol.messages import (
     Rate,
     Therapy,
 )
-from tools.programmer import format as text
 from tools.programmer import (
+    doses,
     limits,
     program,
     transact,
@@ -43,6 +43,7 @@ from tools.programmer import (
     trial_text,
     trial_visit,
 )
+from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import BadInput, NotByPlan, Refused
@@ -238,6 +239,8 @@ def _leave(
         record.append(Asked(visit.seen, 0, ""))
         record.append(Done(visit.seen, late=False))
         return EXIT_OK, transact.reading(client, visit.status, visit.therapy)
+    if kind is ProgramKind.MINIMUM_RATE:
+        _check_minimum(visit, visit.therapy)
     therapy = dataclasses.replace(
         visit.therapy, program=kind, rate=_NOTHING, steps=(), periodic=NO_PERIODIC,
         patient=NO_PATIENT_BOLUS,
@@ -245,6 +248,17 @@ def _leave(
     asked = Asked(visit.seen, 0, trial_visit.encoded(therapy))
     wanted = ProgramParameters(therapy, FILL_NOT_TOLD)
     return _give(client, console, record, asked, wanted)
+
+
+def _check_minimum(visit: Visit, therapy: Therapy) -> None:
+    """Refuse a minimum rate that is no less: what keeps a line open can be many times a dose."""
+    drug = therapy.drugs[0]
+    least_pg = doses.mass_pg(visit.device.minimum_rate_pl_h * 24, drug.concentration_pg_ml)
+    if least_pg > doses.daily_pg(therapy, visit.device)[drug.name]:
+        raise NotByPlan(
+            f"the minimum rate of {visit.device.model} is {trial_text.day(least_pg)} of "
+            f"{drug.name}, more than is prescribed; nothing was changed: --stop or --keep"
+        )
 
 
 def _status(args: argparse.Namespace) -> Job:

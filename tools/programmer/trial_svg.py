@@ -74,11 +74,12 @@ def _bound(course: Course) -> list[str]:
 
 def _doses(course: Course, axis: _Axis) -> list[str]:
     bottom, top = _DOSES
-    found = [line(_LEFT, bottom, RIGHT, bottom), words(_LEFT, top - 14, "dose per day")]
+    found = [line(_LEFT, bottom, RIGHT, bottom), words(_LEFT, top - 14, "prescribed dose per day")]
     if not course.steps:
         return found
     most_pg = Fraction(course.steps[-1].dose_pg)
-    ends_s = [step.began.clock_s for step in course.steps[1:]] + [axis.end_s]
+    end_s = axis.end_s if course.outside is None else course.outside.seen.clock_s
+    ends_s = [step.began.clock_s for step in course.steps[1:]] + [end_s]
     path = []
     for step, end_s in zip(course.steps, ends_s, strict=True):
         y = position(Fraction(step.dose_pg), most_pg, bottom, top)

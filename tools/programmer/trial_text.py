@@ -65,7 +65,8 @@ def scored(entry: Score, visit: Visit) -> str:
 def stepped(visit: Visit) -> str:
     """Return what comes after a dose that was just programmed."""
     held = visit.course.held(visit.seen)
-    return f"step {visit.step}: " + (held or due(visit, visit.course.wait_s(visit.seen)))
+    after = due(visit, visit.course.wait_s(visit.seen)) if held is None else held
+    return f"step {visit.step}: {after}"
 
 
 def due(visit: Visit, wait_s: int) -> str:
@@ -136,7 +137,9 @@ def state(visit: Visit) -> list[Row]:
     if course.plan is None:
         return rows
     if course.ended is None:
-        rows.append(("Next step", course.held(visit.seen) or due(visit, course.wait_s(visit.seen))))
+        held = course.held(visit.seen)
+        due_at = due(visit, course.wait_s(visit.seen)) if held is None else f"none: {held}"
+        rows.append(("Next step", due_at))
     elif course.outside is not None:
         rows.append(("Changed", course.outside.what))
     rows.append(("Given", f"{text.volume(visit.given_nl)} since the start"))
