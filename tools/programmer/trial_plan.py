@@ -24,9 +24,22 @@ SCORE_MAX: Final = 10
 """The worst pain; 0 is none. The numerical rating scale has these eleven whole steps."""
 DOSES_MAX: Final = 50
 """Most doses of a plan: more would be a slip of the step."""
-_KEYS: Final = ("start_dose", "step", "every", "stop", "oral_morphine")
-_STOP_KEYS: Final = ("dose", "after", "score", "side_effect")
-_OF_THE_PLAN: Final = (
+KEYS: Final = {
+    "start_dose": 'first dose of the primary drug per day, such as `"200 ug"`',
+    "step": "what each step adds to it per day",
+    "every": "least time at one dose",
+    "stop": "a table: what holds a step back",
+    "oral_morphine": "oral morphine per day, for information; default: not told",
+}
+"""What a `[trial]` table holds."""
+STOP_KEYS: Final = {
+    "dose": "highest dose per day, a whole number of steps above the first",
+    "after": "no step from this time after the start on",
+    "score": "no step while the last score at the dose is this or less; default: none is",
+    "side_effect": "no step from a dose at which a side effect was recorded; default `true`",
+}
+"""What its `stop` holds."""
+OF_THE_PLAN: Final = (
     "mode", "dose_per_day", "rate", "steps", "days", "background", "bolus", "over", "every",
     "first", "scheduled_change",
 )  # fmt: skip
@@ -97,10 +110,10 @@ def parse(name: str, source: str) -> Plan:
     top = toml_file.parse(name, source)
     top.only(("trial", "therapy"))
     table, therapy = _table(top, "trial"), _table(top, "therapy")
-    table.only(_KEYS)
+    table.only(KEYS)
     stop = _table(table, "stop")
-    stop.only(_STOP_KEYS)
-    for key in _OF_THE_PLAN:
+    stop.only(STOP_KEYS)
+    for key in OF_THE_PLAN:
         if key in therapy:
             raise therapy.error(f"{key}: the plan gives the dose; leave it out", key)
     found = Plan(
