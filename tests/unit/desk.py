@@ -36,17 +36,13 @@ class Desk:
     """Commands, and what they say."""
 
     def __init__(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        folder: Path,
-        capsys: pytest.CaptureFixture[str],
-        line: EmulatedLine | None = None,
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        self.line = line or EmulatedLine()
+        self.line = EmulatedLine()
         self.prompts: list[str] = []
         self.out = self.err = ""
         self._monkeypatch = monkeypatch
-        self.folder = folder
+        self._folder = folder
         self._capsys = capsys
         monkeypatch.setattr(command, "SerialTransport", lambda port, baud: self.line)
         monkeypatch.setattr(patient_command, "SerialTransport", lambda port, baud: self.line)
@@ -60,7 +56,7 @@ class Desk:
 
     def file(self, text: str) -> str:
         """Write a therapy file; return its path."""
-        path = self.folder / "therapy.toml"
+        path = self._folder / "therapy.toml"
         path.write_text(text)
         return str(path)
 
@@ -87,7 +83,7 @@ class Desk:
         self.prompts = []
         parser = argparse.ArgumentParser()
         module.add_arguments(parser)
-        base = ["--port", "test", "--state-dir", str(self.folder / "state")]
+        base = ["--port", "test", "--state-dir", str(self._folder / "state")]
         code: int = module.main(parser.parse_args([*base, *words]))
         self.out, self.err = self._capsys.readouterr()
         return code

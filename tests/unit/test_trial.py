@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from emulated_line import DAY_US, EmulatedLine
-from trial_desk import FULL_PL, HOUR_US, PLAN, Trial
+from emulated_line import DAY_US
+from trial_desk import HOUR_US, PLAN, Trial
 
 ZICONOTIDE = """\
 [trial]
@@ -23,7 +23,7 @@ drugs = [{ name = "ziconotide", concentration = "25 ug/mL" }]
 def desk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Trial:
-    return Trial(monkeypatch, tmp_path, capsys, EmulatedLine("trial-external", FULL_PL))
+    return Trial(monkeypatch, tmp_path, capsys)
 
 
 # --- doses ----------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ def desk(
     return Desk(monkeypatch, tmp_path, capsys)
 
 
-def page(desk: Desk) -> str:
-    file = desk.folder / "trial.html"
+def page(desk: Desk, folder: Path) -> str:
+    file = folder / "trial.html"
     assert desk.run("trial", "report", "--html", str(file)) == 0, desk.err
     assert max(map(len, desk.out.splitlines())) <= 100
     return file.read_text()
@@ -31,7 +31,7 @@ def circles(source: str) -> list[tuple[str, float, float]]:
     return [(kind, float(x), float(y)) for kind, x, y in found]
 
 
-def test_scores_and_doses_are_drawn_to_scale_over_one_axis(desk: Desk) -> None:
+def test_scores_and_doses_are_drawn_to_scale_over_one_axis(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("trial", "score", "8") == 0
     assert desk.run("trial", "start", desk.file(PLAN), "--yes") == 0
     desk.line.pass_time(DAY_US)
@@ -40,7 +40,7 @@ def test_scores_and_doses_are_drawn_to_scale_over_one_axis(desk: Desk) -> None:
     assert desk.run("trial", "step", "--yes") == 0
     desk.line.pass_time(DAY_US)
     assert desk.run("trial", "score", "2", "--side-effect", "itching") == 0
-    source = page(desk)
+    source = page(desk, tmp_path)
     left, right, pixels = 92.0, 710.0, 16.0  # of a point of pain
     assert circles(source) == [
         ("out", left, 190 - 8 * pixels),
@@ -59,17 +59,17 @@ def test_scores_and_doses_are_drawn_to_scale_over_one_axis(desk: Desk) -> None:
     assert "400 ug" not in found.words, "a dose that was not given is not on the axis"
 
 
-def test_a_baseline_alone_has_a_page_and_nothing_has_none(desk: Desk) -> None:
-    assert desk.run("trial", "report", "--html", str(desk.folder / "trial.html")) == 2
+def test_a_baseline_alone_has_a_page_and_nothing_has_none(desk: Desk, tmp_path: Path) -> None:
+    assert desk.run("trial", "report", "--html", str(tmp_path / "trial.html")) == 2
     assert "no trial to report on" in desk.err
     assert desk.run("trial", "score", "7") == 0
-    source = page(desk)
+    source = page(desk, tmp_path)
     assert circles(source) == [("out", 92.0, 190 - 7 * 16)]
     assert Page(source).rows["Trial"] == "not begun: `trial start` with a plan"
 
 
-def test_a_page_that_cannot_be_written_is_one_line(desk: Desk) -> None:
+def test_a_page_that_cannot_be_written_is_one_line(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("trial", "score", "7") == 0
-    assert desk.run("trial", "report", "--html", str(desk.folder)) == 2
+    assert desk.run("trial", "report", "--html", str(tmp_path)) == 2
     assert desk.err.count("\n") == 1
     assert "cannot be written" in desk.err

@@ -21,7 +21,7 @@ from tools.programmer.trial_record import Done, Record
 def desk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Trial:
-    return Trial(monkeypatch, tmp_path, capsys, EmulatedLine("trial-external", FULL_PL))
+    return Trial(monkeypatch, tmp_path, capsys)
 
 
 def die(*args: object, **named: object) -> None:
@@ -78,7 +78,7 @@ def test_an_unanswered_commit_of_start_or_end_is_settled_by_the_next_command(
     assert abs(desk.day_ul() - 200 * found["step"]) <= 1
 
 
-@pytest.mark.parametrize("where", [(program, "propose"), (Client, "commit")])
+@pytest.mark.parametrize("where", [(program, "carry_out"), (Client, "commit")])
 def test_a_tool_that_dies_before_the_commit_has_given_nothing(
     desk: Trial, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str]
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from emulated_line import DAY_US, EmulatedLine
-from trial_desk import FULL_PL, Trial
+from trial_desk import Trial
 
 from protocol.codes import Mode
 
@@ -14,7 +14,7 @@ from protocol.codes import Mode
 def desk(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Trial:
-    return Trial(monkeypatch, tmp_path, capsys, EmulatedLine("trial-external", FULL_PL))
+    return Trial(monkeypatch, tmp_path, capsys)
 
 
 # --- verdict --------------------------------------------------------------------------------------

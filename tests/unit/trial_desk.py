@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from desk import Desk
-from emulated_line import DAY_US
+from emulated_line import DAY_US, EmulatedLine
 
 HOUR_US = DAY_US // 24
 FULL_PL = 100 * 10**9
@@ -26,6 +27,13 @@ reservoir_fill = "100 mL"
 
 class Trial(Desk):
     """A desk with a trial pump, at which `trial` is run."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        super().__init__(monkeypatch, folder, capsys)
+        self.line = EmulatedLine("trial-external", FULL_PL)
+        self.folder = folder
 
     def plan(self, text: str = PLAN) -> str:
         path = self.folder / "plan.toml"

@@ -10,6 +10,7 @@ atomically under a lock, because two programmers may run at once.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import TxnOp
-from tools.programmer import durable
+from tools import whole_file
 from tools.programmer.errors import BadInput, JournalError
 
 CLOSED_KEPT: Final = 64
@@ -127,13 +128,22 @@ class FileJournal(Journal):
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[dict[str, Any]]:
-        with contextlib.ExitStack() as held:
-            with self._reported():
-                held.enter_context(durable.locked(self._path))
+        with self._locked():
             data = self._load()
             yield data
             with self._reported():
-                durable.replace(self._path, json.dumps(data, indent=1))
+                whole_file.write(self._path, json.dumps(data, indent=1).encode())
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._reported():
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            with self._reported():
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:

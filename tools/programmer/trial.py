@@ -121,13 +121,10 @@ def _start(args: argparse.Namespace) -> Job:
         _check_start(visit)
         first = plan.parameters(1, visit.device)
         checked = _check_doses(plan, visit.therapy, visit.device, args.override)
-        console.say(trial_text.plan(plan, visit))
-        for line in checked:
-            console.say(line)
-        asked = Asked(
-            visit.seen, 1, trial_visit.encoded(first.therapy), plan.source, Path(args.file).name
-        )
-        return _give(client, console, record, asked, first, args.override)
+        shown = "\n".join([trial_text.plan(plan, visit), *checked, "", ""])
+        encoded, name = trial_visit.encoded(first.therapy), Path(args.file).name
+        asked = Asked(visit.seen, 1, encoded, plan.source, name)
+        return _give(client, console, record, asked, first, args.override, shown)
 
     return _job(args, work)
 
@@ -189,14 +186,16 @@ def _give(
     asked: Asked,
     wanted: ProgramParameters,
     override: bool = False,
+    preface: str = "",
 ) -> tuple[int, Values]:
     """Program what is wanted, and have in the record what the pump then has.
 
+    `preface` is shown with the review.
     Cut off in between, the next command finds out from the pump.
     """
     record.append(asked)
     try:
-        code, values = program.propose(client, console, wanted, override)
+        code, values = program.carry_out(client, console, wanted, override, preface=preface)
     except Refused:
         trial_visit.visit(client, record, first=False)
         raise

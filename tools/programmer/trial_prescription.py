@@ -36,8 +36,7 @@ def text_of(visit: Visit) -> str | None:
     return f"""\
 # Suggested starting prescription, from a trial with pump {shown(visit.device.serial)}.
 # Trial: {trial_text.verdict(course)}.
-# Success: {SUCCESS_RELIEF.title},
-# {SUCCESS_RELIEF.address}
+# Source of that bound: {SUCCESS_RELIEF.address}
 {others}#
 # A suggestion, no prescription: nothing here is medical advice. Review every line. The file is
 # refused until each "{GAP}" is filled in.

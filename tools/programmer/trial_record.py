@@ -11,7 +11,9 @@ not have.
 """
 
 import contextlib
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from protocol.crc import crc32c
-from tools.programmer import durable
+from tools import whole_file
 from tools.programmer.errors import BadInput, JournalError
 
 ENTRIES_MAX: Final = 10_000
@@ -125,7 +127,7 @@ class Record:
         rows = [{"kind": type(entry).__name__.lower(), **asdict(entry)} for entry in entries]
         data = {"pump": self._pump, "crc": _crc(rows), "entries": rows}
         with _reported(self._path):
-            durable.replace(self._path, json.dumps(data, indent=1))
+            whole_file.write(self._path, json.dumps(data, indent=1).encode())
         self.entries = entries
 
     def _read(self) -> list[Entry]:
@@ -153,8 +155,10 @@ def opened(folder: Path, pump: str) -> Iterator[Record]:
     with contextlib.ExitStack() as held:
         with _reported(path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            held.callback(os.close, lock)
             try:
-                held.enter_context(durable.locked(path, wait=False))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BadInput(
                     f"another tool is working on the trial with pump {pump}; nothing was done"
