@@ -26,6 +26,8 @@ from emulator.world import Timer, World
 
 DURATION_MAX_US: Final = 10 * 365 * 86_400_000_000
 """Longest duration: longer than a pump lives."""
+_VOLUME_MAX_NL: Final = 1_000_000_000
+"""Largest volume: a litre, more than any reservoir."""
 
 
 class Parameter(NamedTuple):
@@ -71,6 +73,19 @@ def _valves(hardware: Hardware) -> Valves:
     return hardware.valves
 
 
+def _level(hardware: Hardware) -> LevelSensor:
+    assert hardware.level is not None
+    return hardware.level
+
+
+def _bias(hardware: Hardware, by_nl: int) -> None:
+    _level(hardware).bias_nl = by_nl
+
+
+def _pocket(hardware: Hardware, fraction: Fraction) -> None:
+    hardware.plant.pocket = fraction
+
+
 def _field_on(hardware: Hardware, values: Values) -> None:
     hardware.magnet.field_on(Field(int(values.get("recovery", 0)), bool(values.get("fav", 0))))
 
@@ -102,6 +117,26 @@ FAULTS: Final[Mapping[str, Fault]] = {
         lambda hardware, values: _valves(hardware).reset(),
         needs=Part.VALVES,
     ),
+    "reservoir.pocket_fill": Fault(
+        "The needle misses: what is injected goes into the tissue around the pump.",
+        {"fraction": Parameter("fraction", "how much of each refill", 1)},
+        lambda hardware, values: _pocket(hardware, values["fraction"]),
+        lambda hardware: _pocket(hardware, Fraction(0)),
+    ),
+    "sensor.level_bias": Fault(
+        "The level sensor shows too much, or too little.",
+        {"by": Parameter("volume", "what it shows in excess of the truth; below 0: too little")},
+        lambda hardware, values: _bias(hardware, int(values["by"])),
+        lambda hardware: _bias(hardware, 0),
+        Part.LEVEL_SENSOR,
+    ),
+    "sensor.level_stuck": Fault(
+        "The level sensor goes on showing what it shows now.",
+        {},
+        lambda hardware, values: _level(hardware).set_stuck(True),
+        lambda hardware: _level(hardware).set_stuck(False),
+        Part.LEVEL_SENSOR,
+    ),
     "battery.drain": Fault(
         "Charge lost at once.",
         {"percent": Parameter("percent", "how much, of the whole capacity")},
@@ -120,9 +155,10 @@ KINDS: Final[Mapping[str, tuple[int, int]]] = {
     "fraction": (0, 1),
     "percent": (0, 100),
     "boolean": (0, 1),
+    "volume": (-_VOLUME_MAX_NL, _VOLUME_MAX_NL),
 }
 """Kind of a parameter -> its range."""
-_WHOLE: Final = {"duration": "us"}
+_WHOLE: Final = {"duration": "us", "volume": "nL"}
 """Kinds that are whole numbers of a unit."""
 _BOOLEANS: Final = {"true": Fraction(1), "false": Fraction(0)}
 

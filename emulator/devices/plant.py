@@ -9,6 +9,7 @@ the motor's motion and the leak's. Looking changes nothing, and a quiet month co
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
 
 from emulator.devices.catheter import FluidPath
@@ -70,7 +71,7 @@ class Account(NamedTuple):
     left: int
     """In the reservoir."""
     lost: int
-    """Taken out with a needle."""
+    """Taken out with a needle, or put beside the reservoir."""
 
     @property
     def found(self) -> int:
@@ -130,6 +131,8 @@ class Plant:
         self._removed_pl = 0
         self.fills = 0
         """How often the reservoir was filled since this world began or was restored."""
+        self.pocket = Fraction(0)
+        """Part of each refill that misses the reservoir, 0..1."""
         self._given_pg = dict(held)
         self._removed_pg: dict[str, int] = {}
         self.refill(setup.fill_pl, setup.drugs)
@@ -212,21 +215,28 @@ class Plant:
     def refill(self, volume_pl: int, drugs: tuple[Drug, ...]) -> int:
         """Take all of the residual out, put `volume_pl` in, return the residual volume, pL.
 
-        Raises ValueError, with nothing changed, for a volume below 0 or above capacity.
+        Of the volume `pocket` is lost in the tissue around the pump. Raises ValueError, with
+        nothing changed, for a volume below 0 or what goes into the reservoir above capacity.
         """
         place_pl = self.delivered_pl
         residual_pl = self._reservoir.volume_pl(place_pl)
         residual_pg = {drug: self._reservoir.mass_pg(drug, place_pl) for drug in self._given_pg}
-        self._reservoir.replace(place_pl, volume_pl, drugs)
+        pocket_pl = int(volume_pl * self.pocket)
+        self._reservoir.replace(place_pl, volume_pl - pocket_pl, drugs)
         self._path.begin(self._reservoir.fill)
         swept_pl = self._swept_pl(self._motor.position())
-        self._fills.append(_Fill(self._world.now_us, swept_pl, place_pl, volume_pl))
+        filled_pl = volume_pl - pocket_pl
+        self._fills.append(_Fill(self._world.now_us, swept_pl, place_pl, filled_pl))
         self.fills += 1
         self._filled_pl += volume_pl
-        self._removed_pl += residual_pl
+        self._removed_pl += residual_pl + pocket_pl
         _add(self._removed_pg, residual_pg)
         _add(self._given_pg, self._reservoir.fill.masses_pg)
-        self._world.record("plant", "FILL", volume_pl=volume_pl, residual_pl=residual_pl)
+        pocket_pg = masses_pg(pocket_pl, drugs)
+        _add(self._removed_pg, pocket_pg)
+        _add(self._given_pg, pocket_pg)
+        detail = {"pocket_pl": pocket_pl} if pocket_pl else {}
+        self._world.record("plant", "FILL", volume_pl=volume_pl, residual_pl=residual_pl, **detail)
         return residual_pl
 
     def save(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rig import BACLOFEN, HOUR_US, ML_PL, SECOND_US, Rig, setup
 
+from emulator.board import EmulatedBoard
 from emulator.devices.plant import PlantSetup
 from emulator.profile import Profile
 
@@ -140,7 +141,7 @@ def test_a_restored_pump_goes_on_like_the_one_that_was_saved(fav: bool, ran_us: 
     _field(rig, 2 * HOUR_US, fav=fav)
     rig.run(ran_us + 12_345)
     other = _pump()
-    other.board = type(other.board)(other.world, VALVE, setup())
+    other.board = EmulatedBoard(other.world, VALVE, setup())
     other.board.restore(json.loads(json.dumps(rig.board.save())))
     assert other.board.save() == rig.board.save()
     for each in (rig.world, other.world):

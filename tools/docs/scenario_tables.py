@@ -46,6 +46,7 @@ KIND: Final = {
     "fraction": "0 to 1",
     "percent": "0 to 100",
     "boolean": "true or false",
+    "volume": "a volume, with `-` where it is less",
 }
 """How a fault's parameter is written."""
 PROFILE_ROWS: Final[dict[str, Callable[[DeviceConfig], str]]] = {

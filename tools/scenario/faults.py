@@ -12,6 +12,8 @@ from tools import quantity, toml_file
 from tools.quantity import exact_text, shown
 from tools.toml_file import Table
 
+BOOLEANS: Final = {False: "false", True: "true"}
+
 Parameters = dict[str, int | str]
 
 
@@ -48,6 +50,7 @@ _READERS: Final[dict[str, Callable[[Any], int | str]]] = {
     "duration": quantity.duration_us,
     "fraction": _number(0, 1),
     "percent": _number(0, 100),
-    "boolean": lambda value: str(toml_file.boolean(value)).lower(),
+    "boolean": lambda value: BOOLEANS[toml_file.boolean(value)],
+    "volume": quantity.volume_shift_nl,
 }
 """Kind of a parameter in the emulator's table -> its reader."""
