@@ -89,11 +89,11 @@ def _keys(keys: dict[str, str]) -> str:
 def _facts() -> list[tuple[str, str, str]]:
     success, oral, cases = SUCCESS_RELIEF, ORAL_TO_INTRATHECAL, ORAL_CASES
     return [
-        ("least relief of a success", f"{success.value * 100} %", _link(success)),
-        ("oral to intrathecal morphine, shown and never applied", f"{oral.value}:1", _link(oral)),
-        ("the same, lowest in patients", f"{cases.value}:1", _link(cases)),
+        ("least relief of a success", f"{success.value * 100} %", _source(success)),
+        ("oral to intrathecal morphine, shown and never applied", f"{oral.value}:1", _source(oral)),
+        ("the same, lowest in patients", f"{cases.value}:1", _source(cases)),
     ]
 
 
-def _link(fact: Fact) -> str:
-    return f"[{fact.title}]({fact.address})"
+def _source(fact: Fact) -> str:
+    return f"{fact.title} - <{fact.address}>"
