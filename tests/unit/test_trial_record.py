@@ -62,8 +62,8 @@ def test_an_unanswered_commit_of_start_or_end_is_settled_by_the_next_command(
         desk.ok("start", plan, "--yes")
     commit = Client.commit
 
-    def unanswered(client: Client, preview: Preview) -> TxnResult:
-        commit(client, preview)
+    def unanswered(client: Client, preview: Preview, *more: Any) -> TxnResult:
+        commit(client, preview, *more)
         raise Uncertain("no answer")
 
     with monkeypatch.context() as patch:
