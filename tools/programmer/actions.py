@@ -30,6 +30,7 @@ from tools.programmer import (
     removal,
     report,
     transact,
+    trial,
     warnings,
 )
 from tools.programmer import format as text
@@ -182,4 +183,5 @@ ACTIONS: Final[dict[str, Action]] = {
     "report": report.report,
     "export": exporting.export,
     "import": importing.import_,
+    "trial": trial.trial,
 }

@@ -142,11 +142,11 @@ def _lines(report: Report) -> Iterator[str]:
         if not section.rows:
             yield f"  {section.absent}"
             continue
-        yield from _table([section.head, *section.rows] if section.head else section.rows)
+        yield from table([section.head, *section.rows] if section.head else section.rows)
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Return the rows in columns; what is too wide goes on in its column below."""
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of rows in columns; what is too wide goes on in its column below."""
     widths = [
         min(max(map(len, column)), review.COLUMN_MAX)
         for column in zip(*(row[:-1] for row in rows), strict=True)
