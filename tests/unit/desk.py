@@ -46,9 +46,13 @@ class Desk:
     """Commands, and what they say."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        profile: str = "rotor-40",
     ) -> None:
-        self.line = EmulatedLine()
+        self.line = EmulatedLine(profile)
         self.prompts: list[str] = []
         self.out = self.err = ""
         self._monkeypatch = monkeypatch

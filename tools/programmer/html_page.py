@@ -25,6 +25,7 @@ svg { width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; f
   paint-order: stroke; stroke: #fff; stroke-width: 4px }
 .area { fill: #cfe3f7 } .curve { fill: none; stroke: #1f6fb8; stroke-width: 2 }
 .axis, .frame { stroke: #8893a0; fill: none } .low { stroke: #c0392b; stroke-width: 2 }
+.sensed { stroke: #1f6fb8; stroke-width: 2 }
 .bound { stroke: #2e8b57; stroke-width: 2; stroke-dasharray: 6 4 } .grid { stroke: #dde2e8 }
 .dot { fill: #1f6fb8 } .bad { fill: #c0392b } .out { fill: #fff; stroke: #8893a0 }
 @media print { body { margin: 0 } h2 { break-after: avoid } figure, tr { break-inside: avoid } }

@@ -21,7 +21,7 @@ from protocol.messages import (
 )
 from tools import quantity
 from tools.programmer import format as text
-from tools.programmer import plausible, residual, transact, warnings
+from tools.programmer import plausible, residual, sensed, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import BadInput, OutsideLimits
@@ -96,7 +96,12 @@ def refill(args: argparse.Namespace) -> Job:
 
 
 def expected(status: Status, device: DeviceInfo) -> str:
-    """Return what should be left, and between what bounds, in words."""
+    """Return what should be left, between what bounds, and what a level sensor says of it."""
+    said = (_counted(status, device), sensed.volume(status), sensed.contradiction(status))
+    return "\n".join(filter(None, said))
+
+
+def _counted(status: Status, device: DeviceInfo) -> str:
     residual_text = f"expected residual: {text.millilitres(status.computed_nl)}"
     if status.computed_nl >= status.fill_nl:
         return residual_text

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tools.programmer import html_page, report_course, report_svg, report_text
+from tools.programmer import html_page, report_course, report_svg, report_text, sensed
 from tools.programmer.report_data import Report
 from tools.programmer.report_svg import Mark
 
@@ -19,7 +19,9 @@ def _pictures(report: Report) -> Iterator[str]:
     if therapy is not None:
         yield report_svg.rate(report_course.of(therapy, device))
     low_nl = None if therapy is None else therapy.low_reservoir_nl
-    yield report_svg.reservoir(status.computed_nl, device.capacity_nl, low_nl)
+    yield report_svg.reservoir(
+        status.computed_nl, device.capacity_nl, low_nl, sensed.volume_nl(status)
+    )
     yield report_svg.timeline(
         [
             Mark(status.fill_wall_s, "filled"),

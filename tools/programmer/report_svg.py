@@ -50,8 +50,13 @@ def rate(course: Course) -> str:
     return figure(course.title, _PLOT_BOTTOM + 30, parts)
 
 
-def reservoir(computed_nl: int, capacity_nl: int, low_nl: int | None) -> str:
-    """Return the gauge of the reservoir; `low_nl` is the low-reservoir alarm, None: not set."""
+def reservoir(
+    computed_nl: int, capacity_nl: int, low_nl: int | None, sensed_nl: int | None = None
+) -> str:
+    """Return the gauge of the reservoir.
+
+    `low_nl` is the low-reservoir alarm, None: not set; `sensed_nl` what a level sensor shows.
+    """
     bottom = _GAUGE_TOP + _GAUGE_HEIGHT
     full = Fraction(x_of(Fraction(computed_nl), Fraction(capacity_nl))) - LEFT
     box = f'x="{LEFT}" y="{_GAUGE_TOP}" height="{_GAUGE_HEIGHT}"'
@@ -61,6 +66,10 @@ def reservoir(computed_nl: int, capacity_nl: int, low_nl: int | None) -> str:
         f'<rect class="frame" {box} width="{RIGHT - LEFT}"/>',
         words(LEFT, 20, f"computed volume {volume} of {capacity}"),
     ]
+    if sensed_nl is not None:
+        x = _x(Fraction(sensed_nl), Fraction(capacity_nl))
+        parts.append(_line(x, _GAUGE_TOP - 4, x, bottom + 6, "sensed"))
+        parts.append(_text(_RIGHT, 20, f"sensed {text.millilitres(sensed_nl)}", "end"))
     if low_nl is not None:
         x = x_of(Fraction(low_nl), Fraction(capacity_nl))
         parts.append(line(x, _GAUGE_TOP - 4, x, bottom + 6, "low"))

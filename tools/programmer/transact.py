@@ -23,7 +23,7 @@ from protocol.messages import (
     TxnResult,
 )
 from tools import pump_measures
-from tools.programmer import before, doses, limits, read_back, readings
+from tools.programmer import before, doses, limits, read_back, readings, warnings
 from tools.programmer import format as text
 from tools.programmer.before import Before
 from tools.programmer.client import Client
@@ -82,7 +82,7 @@ def carry_out(
     """Do it, once, if the person agrees. `status` is the view that the request is based on."""
     held = before.read(client, status)
     preview, request = _prepared(client, request, status)
-    said = {
+    said: dict[str, list[str]] = {
         WARNINGS: [caution.code.name for caution in request.cautions],
         "overridden": list(request.beyond),
     }
@@ -109,6 +109,9 @@ def carry_out(
         console.say("programmed, read back and compared: equal")
     console.say(f"{op_text(request.op)}: {outcome_text(result)}")
     console.say(f"now: {readings.headline(after, therapy)}")
+    for caution in (found := warnings.of_sensor(after)):
+        console.say(str(caution))
+    said[WARNINGS] += [caution.code.name for caution in found]
     return EXIT_OK, {
         "result": result.state.name,
         "txn": f"{preview.txn:016x}",

@@ -11,7 +11,7 @@ from firmware.limits import Passed
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
 from protocol.messages import DeviceInfo, Status, Therapy
-from tools.programmer import clock_effect, doses, limits
+from tools.programmer import clock_effect, doses, limits, sensed
 from tools.programmer import format as text
 from tools.programmer.before import Before
 from tools.programmer.residual import Residual
@@ -31,6 +31,7 @@ class Warn(enum.Enum):
     DISCREPANCY_OVER = "a residual says that the pump gave more than its accuracy allows"
     DISCREPANCY_UNDER = "a residual says that it gave less"
     RESIDUAL_IMPLAUSIBLE = "a residual is more than was filled"
+    SENSOR_DISAGREE = "the level sensor contradicts the volume that the pump counts"
     STABILITY_PASSED = "the drugs in the reservoir are older than they are good for"
     OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
     CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
@@ -101,13 +102,23 @@ def path_changes(current: Therapy | None, pending: Therapy) -> bool:
 
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
     """Return what to say at the start of a visit."""
+    found = of_sensor(status)
     if therapy is None or not therapy.stability_days or not status.fill_wall_s:
-        return []
+        return found
     until_s = status.fill_wall_s + therapy.stability_days * DAY_S
     if status.wall_s < until_s:
-        return []
+        return found
     passed = text.date_text(until_s)
-    return [Caution(Warn.STABILITY_PASSED, f"the drugs in the reservoir were good until {passed}")]
+    return [
+        *found,
+        Caution(Warn.STABILITY_PASSED, f"the drugs in the reservoir were good until {passed}"),
+    ]
+
+
+def of_sensor(status: Status) -> list[Caution]:
+    """Return what a level sensor tells of a fill, as soon as the pump has been told of it."""
+    contradiction = sensed.contradiction(status)
+    return [] if contradiction is None else [Caution(Warn.SENSOR_DISAGREE, contradiction)]
 
 
 def of_residual(residual: Residual) -> list[Caution]:

@@ -232,6 +232,7 @@ class Hands:
             plant.refill(min(step.injected_nl, held_nl) * 1000, drugs)
             if preview is not None:
                 self._client.commit(preview)
+                self._warn(warnings.of_sensor(self._client.status()))
 
         self._visit(act)
 
