@@ -67,9 +67,9 @@ def reservoir(
         words(LEFT, 20, f"computed volume {volume} of {capacity}"),
     ]
     if sensed_nl is not None:
-        x = _x(Fraction(sensed_nl), Fraction(capacity_nl))
-        parts.append(_line(x, _GAUGE_TOP - 4, x, bottom + 6, "sensed"))
-        parts.append(_text(_RIGHT, 20, f"sensed {text.millilitres(sensed_nl)}", "end"))
+        x = x_of(Fraction(sensed_nl), Fraction(capacity_nl))
+        parts.append(line(x, _GAUGE_TOP - 4, x, bottom + 6, "sensed"))
+        parts.append(words(RIGHT, 20, f"sensed {text.millilitres(sensed_nl)}", "end"))
     if low_nl is not None:
         x = x_of(Fraction(low_nl), Fraction(capacity_nl))
         parts.append(line(x, _GAUGE_TOP - 4, x, bottom + 6, "low"))
