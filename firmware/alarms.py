@@ -105,7 +105,12 @@ ALARMS: Final[dict[Code, Alarm]] = {
     ),
 }  # fmt: skip
 
-AT_REST: Final = (Code.LOW_RESERVOIR, Code.EMPTY_RESERVOIR)
+AT_REST: Final = (
+    Code.LOW_RESERVOIR,
+    Code.EMPTY_RESERVOIR,
+    Code.REFILL_OVERDUE,
+    Code.SENSOR_DISAGREE,
+)
 """Alarms whose condition is how a pump out of service should be."""
 
 

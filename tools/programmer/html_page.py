@@ -17,8 +17,8 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
   border-bottom: 1px solid #dde2e8 }
-td { white-space: pre-wrap } thead ~ tbody td:nth-child(-n+2) { white-space: nowrap }
-thead ~ tbody td:nth-child(4) { min-width: 6rem } .names td:first-child { width: 13rem }
+td { white-space: pre-wrap } thead ~ tbody td:nth-child(-n+2) { white-space: pre }
+thead ~ tbody td:nth-child(4) { min-width: 6rem } .names td:first-child { width: 15rem }
 .changed { font-weight: 600 } td:first-child, thead th { color: #566273; font-weight: 400 }
 figure { margin: 1rem 0 } figcaption { color: #566273 }
 svg { width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; fill: #1c2430;
