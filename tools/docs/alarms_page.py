@@ -31,10 +31,8 @@ def render() -> str:
         f"{Priority.LOW.name} the non-critical one (1 s single tone).",
         "",
         "A pump out of service, which was told that it holds 0 mL and whose program is `stopped`,",
-        "calls nobody: it sounds nothing, and "
-        + " and ".join(f"`{code.name}`" for code in AT_REST)
-        + " do not stand. Other alarms",
-        "stay listed, and sound again when it is put back into service.",
+        "calls nobody: it sounds nothing. Other alarms than these stay listed, and sound again when",
+        f"it is put back into service: {', '.join(f'`{code.name}`' for code in AT_REST)}.",
         "",
         "| profile | critical tone every | non-critical tone every | stall: basal | stall: bolus |",
         "|---|---|---|---|---|",
