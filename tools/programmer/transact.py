@@ -87,7 +87,7 @@ def carry_out(
     try:
         preview, result = _confirmed(client, console, preview, request)
     except _Declined:
-        console.say("nothing more was changed" if client.committed else "nothing was changed")
+        console.say("nothing more was changed" if done_text(client) else "nothing was changed")
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
     try:
         after, therapy = client.status(), therapy_of(client)
