@@ -116,7 +116,8 @@ def faults() -> str:
     rows = []
     for name, fault in FAULTS.items():
         once = "" if fault.end else " Happens once: no `for`, no `clear`."
-        rows.append((f"`{name}`", "", "", fault.doc + once))
+        needs = f" Only for a pump with {fault.needs.value}." if fault.needs else ""
+        rows.append((f"`{name}`", "", "", fault.doc + once + needs))
         rows += [
             ("", f"`{key}`", KIND[parameter.kind], _parameter(parameter))
             for key, parameter in fault.parameters.items()
@@ -125,6 +126,12 @@ def faults() -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
+    if parameter.needs:
+        return f"only for a pump with {parameter.needs.value}: {_said(parameter)}"
+    return _said(parameter)
+
+
+def _said(parameter: Parameter) -> str:
     if parameter.default is None:
         return f"{parameter.doc}; must be there"
     default = parameter.default
