@@ -135,7 +135,7 @@ class TherapyTable:
             check_device(self, parameters, device)
         return parameters
 
-    def over(self, current: Therapy | None, low_nl: int) -> ProgramParameters:
+    def over(self, current: Therapy | None, low_nl: int = LOW_NL) -> ProgramParameters:
         """Return the whole prescription; `current` fills in what was left out.
 
         Where there is none, `low_nl` is the low-reservoir volume.

@@ -15,6 +15,7 @@ from tools.docs.modes_page import render as modes
 from tools.docs.profiles_page import render as profiles
 from tools.docs.protocol_page import render as protocol
 from tools.docs.scenarios_page import render as scenarios
+from tools.docs.trials_page import render as trials
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/alarms.md": alarms,
@@ -24,6 +25,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/profiles.md": profiles,
     "docs/protocol.md": protocol,
     "docs/scenarios.md": scenarios,
+    "docs/trials.md": trials,
 }
 """Path below the repository's folder -> what returns the page's text."""
 
