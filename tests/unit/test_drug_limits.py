@@ -146,6 +146,18 @@ def test_giving_less_is_never_refused_for_its_dose(program: ProgramKind) -> None
     assert passed(quiet, prescribed(19_200_000, strong)) == []
 
 
+def test_a_minimum_rate_that_is_a_large_dose_is_judged_as_one() -> None:
+    """An external pump keeps its line open with 2.4 mL/day: 24 mg of morphine in place of 1."""
+    line_pl_h = 100_000_000
+    quiet = prescribed(0, MORPHINE, program=ProgramKind.MINIMUM_RATE)
+    ids = [
+        [(one.id, one.hard) for one in program_limits(quiet, before, line_pl_h)]
+        for before in (None, prescribed(1 * MG, MORPHINE), prescribed(24 * MG, MORPHINE))
+    ]
+    most, rise = (LimitId.DOSE_PER_DAY_PG, False), (LimitId.DOSE_RISE_PERCENT, False)
+    assert ids == [[most], [most, rise], []]
+
+
 # --- programs over the day ----------------------------------------------------------------------
 
 
