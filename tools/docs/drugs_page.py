@@ -105,7 +105,8 @@ def render() -> str:
             "from: its soft limits are passed, with a record of each. Steps of a scenario and the "
             "programmer say `override` themselves.",
             "A program that stops is never refused for its dose, nor one at minimum rate that "
-            "gives no more of any drug than what runs. A drug that is not in the table has the pump's own limits and the check of implausible flow. "
+            "gives no more of any drug than what runs. A drug that is not in the table has the "
+            "pump's own limits and the check of implausible flow. "
             "A name counts by its first word: `morphine sulfate` is `morphine`.",
             "## Sources",
             "\n".join(sources),
