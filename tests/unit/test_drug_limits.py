@@ -49,6 +49,7 @@ def _numbers(row: DrugLimits) -> list[Known]:
     return [value for value in values if isinstance(value, Known)]
 
 
+@pytest.mark.requirement("R-241")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_every_number_has_its_evidence_and_every_default_says_so(row: DrugLimits) -> None:
     assert find(row.name) is row
@@ -58,6 +59,7 @@ def test_every_number_has_its_evidence_and_every_default_says_so(row: DrugLimits
         assert known.source in ("", *SOURCES)
 
 
+@pytest.mark.requirement("R-241")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_soft_is_within_hard_and_units_are_those_of_the_drug(row: DrugLimits) -> None:
     low, high = row.concentration_min_pg_ml.value, row.concentration_max_pg_ml.value
@@ -97,6 +99,8 @@ def test_other_names_are_not_in_the_table(name: str) -> None:
 # --- dose per day -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-241")
+@pytest.mark.requirement("R-242")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_the_daily_dose_is_soft_then_hard_one_picogram_beyond(row: DrugLimits) -> None:
     drug = Drug(row.name, row.concentration_max_pg_ml.value)
@@ -298,6 +302,7 @@ def test_a_drug_that_joins_a_mix_starts() -> None:
 # --- concentration and flow ---------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-247")
 @pytest.mark.parametrize(
     ("ug_ml", "found"),
     [

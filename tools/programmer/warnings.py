@@ -7,6 +7,7 @@ result. What is refused is refused by a limit, of the programmer or of the pump.
 import enum
 from typing import Final, NamedTuple
 
+from firmware.drugs import find
 from firmware.limits import Passed
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
@@ -31,6 +32,7 @@ class Warn(enum.Enum):
     STABILITY_PASSED = "the drugs in the reservoir are older than they are good for"
     OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
     CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
+    DRUG_NOT_IN_TABLE = "a drug has no row in the drug table: only the pump's own limits hold"
 
 
 class Caution(NamedTuple):
@@ -69,7 +71,7 @@ def of_program(
         )
     for passed in limits.of_program(pending, current, device):
         found += _of_limit(passed, current, pending, device)
-    return found + of_visit(status, current)
+    return [*found, *_not_in_table(pending), *_too_old(status, current)]
 
 
 def path_changes(current: Therapy | None, pending: Therapy) -> bool:
@@ -79,6 +81,23 @@ def path_changes(current: Therapy | None, pending: Therapy) -> bool:
 
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
     """Return what to say at the start of a visit."""
+    if therapy is None:
+        return []
+    return [*_not_in_table(therapy), *_too_old(status, therapy)]
+
+
+def _not_in_table(therapy: Therapy) -> list[Caution]:
+    return [
+        Caution(
+            Warn.DRUG_NOT_IN_TABLE,
+            f"{drug.name}: no limit of a drug is known for it, only the pump's own hold",
+        )
+        for drug in therapy.drugs
+        if find(drug.name) is None
+    ]
+
+
+def _too_old(status: Status, therapy: Therapy | None) -> list[Caution]:
     if therapy is None or not therapy.stability_days or not status.fill_wall_s:
         return []
     until_s = status.fill_wall_s + therapy.stability_days * DAY_S
