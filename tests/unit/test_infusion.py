@@ -312,6 +312,7 @@ def test_a_bolus_outside_a_limit_is_refused(
 
 
 @pytest.mark.requirement("R-069")
+@pytest.mark.requirement("R-050")
 def test_a_bolus_never_takes_the_reserve() -> None:
     nurse = programmed(low_nl=39_990_000)
     with pytest.raises(Refusals) as refused:

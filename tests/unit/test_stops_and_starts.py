@@ -70,6 +70,7 @@ def stalled() -> Nurse:
 @pytest.mark.requirement("R-076")
 @pytest.mark.requirement("R-077")
 @pytest.mark.requirement("R-215")
+@pytest.mark.requirement("R-073")
 @pytest.mark.parametrize(
     ("make", "mode"),
     [
@@ -188,6 +189,7 @@ def at_the_end_of_service() -> Nurse:
 
 
 @pytest.mark.requirement("R-088")
+@pytest.mark.requirement("R-073")
 @pytest.mark.parametrize(
     ("make", "mode"),
     [
@@ -277,3 +279,28 @@ def test_drafts_that_are_given_up_move_no_stroke() -> None:
         assert edited.board.motor.position() == left_alone.board.motor.position()
     assert edited.status.generation == 1
     assert edited.status.computed_nl == left_alone.status.computed_nl
+
+
+@pytest.mark.requirement("R-086")
+def test_no_program_takes_over_while_a_dose_runs() -> None:
+    for make, kind in ((giving_a_bolus, BolusKind.SINGLE), (priming, BolusKind.PRIME)):
+        nurse = make()
+        nurse.hello()
+        with pytest.raises(Refusals, match="BUSY_DELIVERING"):
+            nurse.program(replace(therapy(), drugs=(Drug("other drug", 10**9),)))
+        assert nurse.status.bolus is kind
+        assert nurse.ask("PRESCRIPTION").therapy.drugs == (STRONG,)
+
+
+@pytest.mark.requirement("R-056")
+def test_a_prime_that_stalled_leaves_an_alarm_that_refuses_another() -> None:
+    nurse = priming()
+    nurse.board.faults.inject("magnet_field", {}, 10 * MINUTE_US)
+    nurse.run(15 * MINUTE_US)
+    assert nurse.alarms == {Code.MOTOR_STALL: False}
+    nurse.hello()
+    with pytest.raises(Refusals, match="STATE"):
+        dose(nurse, BolusKind.PRIME)
+    nurse.clear(Code.MOTOR_STALL)
+    dose(nurse, BolusKind.PRIME)
+    assert nurse.status.mode is Mode.PRIME
