@@ -21,6 +21,7 @@ def programmed(daily_nl: int = 150_000) -> Nurse:
 
 
 @pytest.mark.requirement("R-067")
+@pytest.mark.requirement("R-186")
 @pytest.mark.parametrize("cause", [ResetCause.WATCHDOG, ResetCause.COMMANDED, ResetCause.LINK_LOST])
 def test_a_warm_reset_loses_not_one_stroke_of_the_account(cause: ResetCause) -> None:
     nurse = programmed()
