@@ -102,8 +102,8 @@ def _marks(source: str, file: str) -> Iterator[Mark]:
         for decorator in node.decorator_list:
             if ast.unparse(decorator).startswith("pytest.mark.requirement("):
                 assert isinstance(decorator, ast.Call)
-                (name,) = decorator.args
-                yield Mark(ast.literal_eval(name), file, node.name)
+                for name in decorator.args:
+                    yield Mark(ast.literal_eval(name), file, node.name)
 
 
 def complaints(rows: list[Requirement], shown: dict[str, list[Mark]]) -> list[str]:

@@ -16,9 +16,7 @@ def test_the_table_is_complete() -> None:
 
 def test_each_source_is_explained_on_the_page() -> None:
     keys = {part.split()[0].rstrip(",") for row in ROWS for part in row.source.split("; ")}
-    assert {key for key in keys if key.isalpha()} - {"HID", "lockout"} <= set(
-        requirement_page.SOURCES
-    )
+    assert {key for key in keys if key.isalpha()} - {"HID"} <= set(requirement_page.SOURCES)
 
 
 def test_each_requirement_of_finished_work_has_a_test_and_each_mark_a_row() -> None:
