@@ -75,6 +75,7 @@ class Infusion(Regimen):
         """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
         super().load(stored, begin)
         self.taken_over = False
+        self._alarms.rest(self.out_of_service)
         self.judge_reservoir()
 
     # --- commands -------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ What is typed at the prompts is given beforehand; every prompt is counted.
 """
 
 import argparse
+import functools
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,14 @@ dose_per_day = "300 ug"
 reservoir_fill = "40 mL"
 catheter = { length = "81.5 cm", volume = "0.0022 mL/cm" }
 """
+
+
+@functools.cache
+def _parser(module: Any) -> argparse.ArgumentParser:
+    """Return the command's parser; made once, since making it takes longer than most commands."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return parser
 
 
 class Person(io.StringIO):
@@ -44,6 +54,7 @@ class Desk:
         self._monkeypatch = monkeypatch
         self._folder = folder
         self._capsys = capsys
+        monkeypatch.setattr(os, "fsync", lambda fd: None)  # test_tool_journal is about that
         monkeypatch.setattr(command, "SerialTransport", lambda port, baud: self.line)
         monkeypatch.setattr(patient_command, "SerialTransport", lambda port, baud: self.line)
         asked = console.Console.ask
@@ -81,8 +92,7 @@ class Desk:
         if typed is not None:
             self._monkeypatch.setattr("sys.stdin", Person(typed))
         self.prompts = []
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
+        parser = _parser(module)
         base = ["--port", "test", "--state-dir", str(self._folder / "state")]
         code: int = module.main(parser.parse_args([*base, *words]))
         self.out, self.err = self._capsys.readouterr()

@@ -1,4 +1,4 @@
-"""A drug that is not in the table: said at each visit, and never programmed by a reflex."""
+"""A drug that is not in the table: never programmed by a reflex, and named as long as it is there."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ def test_a_drug_that_is_not_in_the_table_is_told_and_needs_a_whole_yes(
     desk = Desk(monkeypatch, tmp_path, capsys)
     words = ("program", desk.file(UNKNOWN))
     assert desk.run(*words, typed="y\n") == 1
-    assert "! DRUG_NOT_IN_TABLE: baclofin: no limit of a drug is known for it" in desk.out
+    assert "! DRUG_UNKNOWN: baclofin is not in the drug table" in desk.out
     assert desk.line.pump.firmware.status().mode is Mode.STOPPED
     assert desk.run(*words, typed="yes\n") == 0
     assert desk.line.pump.firmware.status().mode is Mode.BASAL
     assert desk.run("status", "--json") == 0
-    assert desk.values()["warnings"] == ["DRUG_NOT_IN_TABLE"]
+    assert desk.values()["warnings"] == ["DRUG_UNKNOWN"]
     desk.program(THERAPY)
     assert desk.run("status", "--json") == 0
     assert desk.values()["warnings"] == []
