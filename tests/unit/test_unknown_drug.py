@@ -1,4 +1,4 @@
-"""A drug that is not in the table: never programmed by a reflex, and named as long as it is there."""
+"""A drug that is not in the table: never programmed by a reflex, and named while it is there."""
 
 from pathlib import Path
 
