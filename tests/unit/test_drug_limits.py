@@ -44,6 +44,8 @@ def ids(new: Therapy, current: Therapy | None = None) -> list[tuple[LimitId, boo
 # --- dose per day -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-241")
+@pytest.mark.requirement("R-242")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_the_daily_dose_is_soft_then_hard_one_picogram_beyond(row: DrugLimits) -> None:
     drug = Drug(row.name, row.concentration_max_pg_ml.value)
@@ -257,6 +259,7 @@ def test_a_drug_that_joins_a_mix_starts() -> None:
 # --- concentration and flow ---------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-247")
 @pytest.mark.parametrize(
     ("ug_ml", "found"),
     [

@@ -16,6 +16,7 @@ def _numbers(row: DrugLimits) -> list[Known]:
     return [value for value in values if isinstance(value, Known)]
 
 
+@pytest.mark.requirement("R-241")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_every_number_has_its_evidence_and_every_default_says_so(row: DrugLimits) -> None:
     assert find(row.name) is row
@@ -25,6 +26,7 @@ def test_every_number_has_its_evidence_and_every_default_says_so(row: DrugLimits
         assert known.source in ("", *SOURCES)
 
 
+@pytest.mark.requirement("R-241")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_soft_is_within_hard_and_units_are_those_of_the_drug(row: DrugLimits) -> None:
     low, high = row.concentration_min_pg_ml.value, row.concentration_max_pg_ml.value
