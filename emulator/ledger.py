@@ -116,7 +116,7 @@ class Books:
 
     def _check_moved(self) -> None:
         """Check the fluid if it has moved, or somebody filled: else all is where it was."""
-        state = self._plant.delivered_pl, self._plant.fills
+        state = self._plant.state
         if state != self._state:
             self._state = state
             self.check()

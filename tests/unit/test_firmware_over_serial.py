@@ -205,7 +205,7 @@ def test_controllers_that_hang_or_die_at_any_instant_leave_the_account_exact(see
 def test_a_bolus_at_the_highest_rate_is_given_whole_though_each_batch_begins_late(
     basal: BolusBasal, stroke_us: int
 ) -> None:
-    """At 1 mL/h a stroke is due every 0.9 s; nine in ten are the bolus's where the basal goes on."""
+    """At 1 mL/h a stroke is due every 0.9 s; nine in ten the bolus's if the basal goes on."""
     nurse = programmed(basal=basal)
     strokes = 300
     result = nurse.bolus(strokes * STROKE_NL, 0)
