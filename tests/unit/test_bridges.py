@@ -46,10 +46,10 @@ def bridging() -> tuple[Nurse, TxnResult]:
     return nurse, dose(nurse, BolusKind.BRIDGE)
 
 
-def delivered_until_mode_ends(nurse: Nurse, step_us: int = 500_000) -> int:
+def delivered_until_mode_ends(nurse: Nurse) -> int:
     """Run while the bridge is owed; return what left the pump by then, nL since the world began."""
     while nurse.status.bolus is BolusKind.BRIDGE:
-        nurse.run(step_us)
+        nurse.run_an_event()
     return nurse.truth_delivered_nl
 
 

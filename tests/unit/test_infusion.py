@@ -64,6 +64,7 @@ def test_2400_days_with_refills_are_exact_to_one_stroke() -> None:
         assert nurse.status.computed_nl == nurse.truth_reservoir_nl
         nurse.refill(40_000_000)
     assert abs(nurse.truth_delivered_nl - 2400 * 137_000) <= STROKE_NL
+    assert nurse.alarms == {}
 
 
 @pytest.mark.requirement("R-064")

@@ -81,9 +81,11 @@ def test_groups_of_weekdays_over_two_weeks() -> None:
         (WORKING_DAYS, 390, 12), (WORKING_DAYS, 1320, 4), (0b0010100, 1000, 30), (WEEKEND, 600, 7)
     )
     nurse = programmed(wanted)
+    expected_nl = Fraction(0)
     for hours in range(3, 2 * 168, 3):
         nurse.run(3 * HOUR_US)
-        expected_nl = owed_nl(wanted, START_US, START_US + hours * HOUR_US)
+        here_us = START_US + hours * HOUR_US
+        expected_nl += owed_nl(wanted, here_us - 3 * HOUR_US, here_us)
         assert abs(nurse.truth_delivered_nl - expected_nl) <= STROKE_NL, f"after {hours} h"
 
 
