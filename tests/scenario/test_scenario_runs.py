@@ -8,6 +8,8 @@ import json
 from fractions import Fraction
 from typing import Any
 
+import pytest
+
 from tools.scenario import measures, model, runner
 from tools.scenario.result import Result
 from tools.scenario.view import View
