@@ -1,5 +1,6 @@
 """Real `itpump` processes, with a deadline, a log and a clean stop."""
 
+import io
 import json
 import os
 import select
@@ -8,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from tools import cli
 from tools.programmer.client import Client
 from tools.programmer.transport import SerialTransport
 
@@ -89,10 +91,12 @@ class Emulator:
         return self.process.returncode, (self._buffer + rest).decode().splitlines()
 
     def ask(self, *words: str) -> dict[str, object]:
-        """Run a bench command and return its answer."""
-        done = itpump("bench", "--port", self.bench, *words, "--json")
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, object] = json.loads(done.stdout)
+        """Run a bench command, without a process of its own, and return its answer."""
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            code = cli.main(["bench", "--port", self.bench, *words, "--json"])
+        assert code == 0, words
+        answer: dict[str, object] = json.loads(printed.getvalue())
         return answer
 
     @contextmanager

@@ -23,6 +23,7 @@ def _shown_nl(rig: Rig) -> int:
     return rig.board.reservoir_sensor.level_nl().value
 
 
+@pytest.mark.requirement("R-010")
 @pytest.mark.parametrize(
     ("fill_pl", "shown_nl"),
     [

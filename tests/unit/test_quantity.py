@@ -195,12 +195,14 @@ def test_an_endless_text_is_cut_short() -> None:
 UNITS = {"nL": 10**3, "uL": 10**6, "mL": 10**9}
 
 
+@pytest.mark.requirement("R-018")
 @given(st.integers(0, 10**12), st.sampled_from(sorted(UNITS)))
 def test_every_volume_survives_being_written_and_read(volume_pl: int, unit: str) -> None:
     text = quantity.exact_text(Fraction(volume_pl, UNITS[unit]))
     assert quantity.volume_pl(f"{text} {unit}") == volume_pl
 
 
+@pytest.mark.requirement("R-018")
 @given(st.integers(0, 10**15), st.sampled_from(["pg/h", "pg/day", "pg/d"]))
 def test_every_rate_survives_being_written_and_read(amount: int, unit: str) -> None:
     assert quantity.rate(f"{amount} {unit}").amount == amount

@@ -129,6 +129,7 @@ def test_a_partial_table_changes_only_what_it_names(line: str, changes: dict[str
     assert parameters.fill_nl == FILL_NOT_TOLD
 
 
+@pytest.mark.requirement("R-018")
 def test_worked_case_1_a_dose_over_a_concentration_is_the_flow_exactly() -> None:
     assert flow_pl_h(THERAPY, THERAPY.rate) == 6_250_000
     third = replace(THERAPY, rate=Rate(RateBasis.MASS_PG, RatePer.DAY, 400 * 10**6))
