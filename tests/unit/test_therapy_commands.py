@@ -211,6 +211,8 @@ def test_a_clock_is_shifted_and_a_constant_rate_stays(desk: Desk, shift: str, wa
     ("words", "complaint"),
     [
         (("--to", "9 o'clock"), "a wall-clock time is needed, e.g. 2027-01-04T09:00:00"),
+        (("--to", "2027-01-04"), '"2027-01-04": a wall-clock time is needed, e.g. 2027-'),
+        (("--to", "2027-02-30T09:00"), '"2027-02-30T09:00": a wall-clock time is needed'),
         (("--to", "2027-01-04T09:00:00+01:00"), "leave out the zone"),
         (("--to", "1999-01-04T09:00:00"), "the pump's clock runs from 2000 to 2136"),
         (("--by", "0h"), "whole seconds, at least one"),
