@@ -73,13 +73,13 @@ def test_of_another_tool_s_change_nothing_is_claimed(desk: Desk, tmp_path: Path)
     values = report(desk)
     assert values["before"] is None
     assert values["before_unknown"] == (
-        "changed by another tool, settings before are not known here"
+        "a change is not in this tool's journal, settings before are not known here"
     )
     assert [(act["code"], act["by"]) for act in values["done"]] == [  # type: ignore[attr-defined]
-        ("PROGRAM_COMMITTED", "another tool"), ("CLOCK_SET", "this tool"),
+        ("PROGRAM_COMMITTED", "not in the journal"), ("CLOCK_SET", "this tool"),
     ]  # fmt: skip
     assert desk.run("report") == 0
-    assert "changed by another tool, settings before are not known here" in desk.out
+    assert "a change is not in this tool's journal, settings before are not known here" in desk.out
 
 
 def test_what_this_tool_read_before_another_changed_it_is_known(desk: Desk, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_an_earlier_visit_s_acts_claim_nothing_of_this_one(desk: Desk, tmp_path:
     desk.line.pass_time(10 * DAY_US)
     by_another_tool(desk, tmp_path, THERAPY.replace('reservoir_fill = "40 mL"\n', ""))
     values = report(desk)
-    assert [act["by"] for act in values["done"]] == ["another tool"]  # type: ignore[attr-defined]
+    assert [act["by"] for act in values["done"]] == ["not in the journal"]  # type: ignore[attr-defined]
     assert values["before"] is None
 
 

@@ -255,7 +255,9 @@ def of_refill(status: Status, therapy: Therapy | None, fill_nl: int) -> list[Cau
     """Return what to say of a refill before the pump is told of it."""
     found = of_fill(status, therapy, fill_nl)
     if status.mode is Mode.STOPPED and therapy is not None:
-        words = "a refill does not start the pump again: `resume` does, or a new program"
+        kept = therapy.program is not ProgramKind.STOPPED
+        starts = "`resume` does, or a new program" if kept else "it has no program; a new one does"
+        words = f"a refill does not start the pump again: {starts}"
         found.append(Caution(Warn.STAYS_STOPPED, words))
     return found
 

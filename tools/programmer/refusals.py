@@ -136,8 +136,8 @@ _STATES: Final[dict[Mode, str]] = {
     Mode.SHELF: "the pump is in shelf mode",
     Mode.SELF_TEST: "the pump is testing itself; try again in a moment",
     Mode.STOPPED: (
-        "the pump is stopped, and the command does not fit that; `resume` or a program starts it, "
-        "an empty reservoir is refilled first"
+        "the pump is stopped, and the command does not fit that; a program starts it, `resume` "
+        "where it has one, an empty reservoir is refilled first"
     ),
     Mode.BASAL: "the pump is delivering its basal rate: nothing is there to resume or to bridge",
     Mode.MINIMUM_RATE: "the pump is delivering at minimum rate",
