@@ -173,6 +173,29 @@ def test_worked_case_4_the_bridge_and_then_the_program(desk: Desk) -> None:
     assert desk.line.delivered_ul - before in (319, 320)
 
 
+def test_who_ends_a_stopped_bridge_with_a_program_is_told_so(desk: Desk) -> None:
+    """Else the rest of the old solution is given at the new rate, a quarter of the dose, unsaid."""
+    desk.program()
+    desk.program(NEW)
+    assert desk.run("bridge", "--yes") == 0
+    desk.line.pass_time(3_600_000_000)
+    assert desk.run("stop") == 0
+    assert desk.run("status") == 0
+    assert "25 uL of 319.25 uL given, bridge, goes on with `resume`" in desk.out
+    assert desk.run("resume", typed="n\n") == 1
+    assert "resume: the bridge, 25 uL of 319.25 uL given, at its own rate; then" in desk.out
+    assert desk.run("program", desk.file(NEW), typed="no\n") == 1
+    assert "! BRIDGE_VOIDED: the bridge was stopped at 25 uL of 319.25 uL" in desk.out
+    assert desk.run("program", desk.file(NEW), "--yes", "--json") == 0
+    assert desk.values()["warnings"] == ["BRIDGE_VOIDED"]
+    assert desk.line.pump.firmware.status().bolus is BolusKind.NONE
+    assert desk.run("report", "--json") == 0
+    assert "BRIDGE_OMITTED" in desk.values()["warnings"]
+    assert desk.run("bridge", "300 ug/day", "--yes") == 0
+    assert desk.run("report", "--json") == 0
+    assert "BRIDGE_OMITTED" not in desk.values()["warnings"]
+
+
 def test_a_bridge_may_have_a_dose_of_its_own(desk: Desk) -> None:
     desk.program()
     desk.program(NEW)

@@ -101,11 +101,13 @@ class Acts:
         return () if act is None else act.entry.warned
 
     def unbridged(self) -> bool:
-        """Return whether a new solution was programmed and no bridge has begun since."""
+        """Return whether the old solution is given at a new rate, and no bridge has begun since."""
         open_ = False
         for record in self._records:
             if record.code is Code.BOLUS_STARTED and record.b == BolusKind.BRIDGE:
                 open_ = False
+            if record.code is Code.BOLUS_ENDED_EARLY and record.b == Code.PROGRAM_COMMITTED:
+                open_ = True  # a bridge that was stopped, the one bolus that a program ends
             act = self.of(record)
             if act is not None and isinstance(act.parameters, ProgramParameters):
                 at_once = not act.parameters.at_wall_s
