@@ -196,6 +196,20 @@ def test_who_ends_a_stopped_bridge_with_a_program_is_told_so(desk: Desk) -> None
     assert "BRIDGE_OMITTED" not in desk.values()["warnings"]
 
 
+def test_a_stopped_pump_is_refilled_though_it_owes_a_bridge(desk: Desk) -> None:
+    desk.program()
+    desk.program(NEW)
+    assert desk.run("bridge", "--yes") == 0
+    desk.line.pass_time(3_600_000_000)
+    assert desk.run("refill", "40mL", "--yes") == 3
+    assert desk.run("stop") == 0
+    before_ul = desk.line.delivered_ul
+    assert desk.run("refill", "40mL", "--yes") == 0, desk.err
+    assert desk.run("resume", "--yes") == 0
+    desk.line.pass_time(DAY_US)
+    assert desk.line.delivered_ul - before_ul in (370, 371)  # 294.25 uL at 25 uL/h, then 6.25
+
+
 def test_a_bridge_may_have_a_dose_of_its_own(desk: Desk) -> None:
     desk.program()
     desk.program(NEW)
