@@ -46,7 +46,7 @@ def turns_while_it_stands(nurse: Nurse, seen: Invariants) -> None:
 
 
 def gives_more_than_the_window(nurse: Nurse, seen: Invariants) -> None:
-    seen.therapy = replace(seen.therapy, window_nl=6_000, window_s=3600)
+    seen.therapy = replace(seen.therapy, window_nl=5_000, window_s=3600)
 
 
 def has_less_than_nothing(nurse: Nurse, seen: Invariants) -> None:
