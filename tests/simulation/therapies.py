@@ -46,7 +46,7 @@ from protocol.messages import (
 from protocol.operations import SCHEMA_ID
 from tools.scenario.invariants import Invariants
 
-from .bounds import QUANTUM_PL, SECOND_US, Bounds, Steady
+from .bounds import DAY_US, QUANTUM_PL, SECOND_US, Bounds, Steady
 from .wishes import HOUR_US
 from .world import Bench, Line, Refuses, must
 
@@ -191,8 +191,8 @@ def _prescribe(life: TherapyLife, therapy: Therapy, at_wall_s: int = 0) -> bool:
     return done
 
 
-def change(life: TherapyLife) -> None:
-    """Another concentration: needle, programmer, and mostly a bridge."""
+def change(life: TherapyLife, surely: bool = False) -> None:
+    """Another concentration: needle, programmer, and mostly a bridge; `surely` of the same dose."""
     old, old_pg_ml, pg_day = life.bounds.therapies[-1:], life.concentration, life.pg_day
     life.concentration = life.random.choice(CONCENTRATIONS)
     life.note(f"needle: {life.concentration} pg/mL")
@@ -201,13 +201,29 @@ def change(life: TherapyLife) -> None:
     life.do(TxnOp.REFILL, RefillParameters(FILL_NL))
     even = life.bench.moved_pl - life.drawn_pl > life.path_pl
     life.drawn_pl = life.bench.moved_pl
-    same = bool(old) and pg_day > 0 and life.random.random() < 0.7
+    same = bool(old) and pg_day > 0 and (surely or life.random.random() < 0.7)
     therapy = replace(old[0], drugs=(drug,)) if same else _therapy(life)
-    if not _prescribe(life, therapy) or life.random.random() < 0.2:
+    if not _prescribe(life, therapy) or not (surely or life.random.random() < 0.8):
         return
     if _ask(life, BolusKind.BRIDGE) and same and even:
         most_pg_ml = max(old_pg_ml, life.concentration)
         life.bounds.steady = Steady(life.bench, NAME, pg_day, most_pg_ml)
+
+
+def bridged(life: TherapyLife) -> None:
+    """Days of a steady dose, then the same of another solution; only interrupted afterwards."""
+    pg_day = life.random.randrange(250_000, 900_000) * life.concentration // 10**6
+    therapy = Therapy(
+        (Drug(NAME, life.concentration),), ProgramKind.SIMPLE_CONTINUOUS,
+        Rate(RateBasis.MASS_PG, RatePer.DAY, pg_day), 1_000_000, 0, CATHETER_UM, CATHETER_PL_CM,
+        BolusBasal.CONTINUE, EmergencyAction.STOP, 0,
+    )  # fmt: skip
+    if _prescribe(life, therapy):
+        life.bench.run(2 * DAY_US)
+        change(life, surely=True)
+        for _ in range(4):
+            life.random.choice((advance, advance, stop, cut, reset, magnet))(life)
+            life.check()
 
 
 # --- boluses -------------------------------------------------------------------------------------
@@ -322,6 +338,6 @@ def set_clock(life: TherapyLife) -> None:
 
 
 DEEDS: Final[dict[Callable[[TherapyLife], None], int]] = {
-    program: 6, change: 5, prime: 2, patient: 10, single: 6, advance: 20, to_event: 8, stop: 3,
-    cut: 4, reset: 4, magnet: 2, noise: 2, set_clock: 2,
+    program: 6, change: 4, bridged: 3, prime: 2, patient: 10, single: 6, advance: 20, to_event: 8,
+    stop: 3, cut: 4, reset: 4, magnet: 2, noise: 2, set_clock: 2,
 }  # fmt: skip
