@@ -7,6 +7,10 @@ from `ALARMS`.
 
 Priorities are named as in IEC 60601-1-8. HIGH and MEDIUM sound the implant's critical tone, LOW the
 non-critical one (tone classes and intervals: product advisories of implantable pumps, July 2011).
+
+A pump out of service calls nobody: it sounds nothing, and what would be an alarm in a patient but
+is its proper state (`AT_REST`) does not stand. Whatever else stands stays listed, and sounds again
+when the pump is put back into service.
 """
 
 import enum
@@ -50,11 +54,16 @@ class Alarm(NamedTuple):
 ALARMS: Final[dict[Code, Alarm]] = {
     Code.LOW_RESERVOIR: Alarm(
         Priority.LOW, False, Boluses.WITHIN_RESERVE,
-        "computed volume at or below the low-reservoir volume", "basal goes on",
+        "computed or sensed volume at or below the low-reservoir volume", "basal goes on",
     ),
     Code.EMPTY_RESERVOIR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
-        "computed volume at 0", "finish the stroke, stop",
+        "computed or sensed volume at 0",
+        "finish the stroke, stop; by a sensor that disagrees: the program goes on",
+    ),
+    Code.REFILL_OVERDUE: Alarm(
+        Priority.LOW, False, Boluses.ALLOWED,
+        "the stability date of what was filled has passed", "none",
     ),
     Code.ERI: Alarm(
         Priority.LOW, True, Boluses.ALLOWED,
@@ -79,6 +88,11 @@ ALARMS: Final[dict[Code, Alarm]] = {
         Priority.HIGH, True, Boluses.REFUSED,
         "the board's rate guard refused strokes", "the board cuts the supply; stop",
     ),
+    Code.SENSOR_DISAGREE: Alarm(
+        Priority.LOW, False, Boluses.REFUSED,
+        "level sensor and count differ by more than tolerance and accuracy allow",
+        "none; bridge and periodic boluses go on, nothing stops by the sensor alone",
+    ),
     Code.MEMORY_ERROR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "no stored prescription can be trusted, or a commit to flash cannot be verified",
@@ -90,6 +104,14 @@ ALARMS: Final[dict[Code, Alarm]] = {
         "a bolus ends early; basal resumes on reconnect",
     ),
 }  # fmt: skip
+
+AT_REST: Final = (
+    Code.LOW_RESERVOIR,
+    Code.EMPTY_RESERVOIR,
+    Code.REFILL_OVERDUE,
+    Code.SENSOR_DISAGREE,
+)
+"""Alarms whose condition is how a pump out of service should be."""
 
 
 @dataclass(slots=True)
@@ -118,16 +140,17 @@ class AlarmManager:
         }
         self.standing: dict[Code, Standing] = {}
         self._sounding: Priority | None = None
+        self._resting = False
         self.next_tone_us = NEVER_US
 
     def stands(self, code: Code) -> bool:
         """Return True while the alarm is listed."""
         return code in self.standing
 
-    def blocking(self) -> Code | None:
-        """Return the first standing alarm during which no bolus may start."""
+    def blocking(self, ignored: tuple[Code, ...] = ()) -> Code | None:
+        """Return the first standing alarm, but those, during which no bolus may start."""
         for code in self.standing:
-            if ALARMS[code].boluses is Boluses.REFUSED:
+            if ALARMS[code].boluses is Boluses.REFUSED and code not in ignored:
                 return code
         return None
 
@@ -147,6 +170,8 @@ class AlarmManager:
 
     def raise_(self, code: Code) -> bool:
         """The condition holds. Return True, and sound, when the alarm did not stand before."""
+        if self._resting and code in AT_REST:
+            return False
         standing = self.standing.get(code)
         if standing is not None:
             standing.active = True
@@ -173,6 +198,19 @@ class AlarmManager:
         self._remove(code)
         return True
 
+    def rest(self, resting: bool) -> None:
+        """Say whether the pump is out of service."""
+        if resting is self._resting:
+            return
+        self._resting = resting
+        if resting:
+            self._silence()
+            for code in AT_REST:
+                if code in self.standing:
+                    self._remove(code)
+        elif self._sounding is not None:
+            self._play()
+
     def service(self, now_us: int) -> None:
         """Start the tone that is due."""
         if now_us >= self.next_tone_us:
@@ -191,14 +229,19 @@ class AlarmManager:
         top = max((ALARMS[other].priority for other in self.standing), default=None)
         if top is None:
             self._sounding = None
-            self._sounder.silence()
-            self.next_tone_us = NEVER_US
+            self._silence()
         elif top is not self._sounding:
             self._sounding = top
             self._play()
 
+    def _silence(self) -> None:
+        self._sounder.silence()
+        self.next_tone_us = NEVER_US
+
     def _play(self) -> None:
         assert self._sounding is not None
+        if self._resting:
+            return
         low = self._sounding is Priority.LOW
         pattern = TonePattern.NON_CRITICAL if low else TonePattern.CRITICAL
         self._sounder.play(pattern)

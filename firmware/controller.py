@@ -218,6 +218,8 @@ class Firmware:
     def _timers(self, now_us: int) -> None:
         assert self._telemetry is not None
         self._alarms.service(now_us)
+        if now_us >= self._infusion.watch.timer_us:
+            self._infusion.look_at_reservoir(now_us)
         if now_us >= self._supply.next_check_us:
             self._check_supply(now_us)
         if now_us >= self._telemetry.timer_us:

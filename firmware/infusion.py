@@ -18,6 +18,7 @@ from firmware.journal import OWN_TXN, Journal
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored, taken_over
 from firmware.regimen import Regimen
+from firmware.reservoir_watch import ReservoirWatch
 from firmware.stall import StallDetector
 from hal.board import Board
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
@@ -48,6 +49,7 @@ class Infusion(Regimen):
         super().__init__(board, config, journal, log)
         self._supply = board.supply
         self._alarms = alarms
+        self.watch = ReservoirWatch(board, self.reservoir, self.level, alarms)
         self.stall = StallDetector(config)
         self.changed = True
         """True when `timer_us` may be another than it was."""
@@ -62,7 +64,7 @@ class Infusion(Regimen):
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        clock_us = min(self.schedule.timer_us, self.periodic.due_us)
+        clock_us = min(self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us)
         if self.dosing.running:
             return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
@@ -75,6 +77,7 @@ class Infusion(Regimen):
         """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
         super().load(stored, begin)
         self.taken_over = False
+        self._alarms.rest(self.out_of_service)
         self.judge_reservoir()
 
     # --- commands -------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ class Infusion(Regimen):
         if self.modes.mode not in PUMPING:
             self.stall.begin(now_us)
         self._journal.durable.stop_reason = StopReason.NONE
-        if not self.reservoir.computed_pl(self.delivery.accounted()):
+        if not self.level.usable_pl(self.delivery.accounted()):
             self._alarms.raise_(Code.EMPTY_RESERVOIR)
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
             return
@@ -128,6 +131,7 @@ class Infusion(Regimen):
         self.bridging.close(Code.EOS)
         self.schedule.end()
         self.periodic.end()
+        self.watch.end()
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -202,7 +206,7 @@ class Infusion(Regimen):
         self.dosing.missed(commanded - moved)
         self._to_threshold -= moved
         if self._to_threshold <= 0:
-            self._at_threshold(now_us)
+            self.look_at_reservoir(now_us)
         if self.dosing.running or self._when_idle:
             self._settle(now_us)
         if self.modes.mode is Mode.STALLED and moved:
@@ -235,17 +239,24 @@ class Infusion(Regimen):
             self._alarms.raise_(Code.MEMORY_ERROR)
             self.stop(StopReason.MEMORY_ERROR, now_us)
 
-    def judge_reservoir(self) -> None:
-        """Raise or end LOW and EMPTY by the computed volume."""
+    def look_at_reservoir(self, now_us: int) -> None:
+        """A threshold or the time of a reading has come: judge, and end what may not go on."""
+        self.judge_reservoir(anew=False)
+        empty = not self.level.usable_pl(self.delivery.accounted())
+        if empty and self.modes.mode in PUMPING:
+            self.stop(StopReason.EMPTY_RESERVOIR, now_us)
+        elif self.bolus_in_reserve and self.dosing.left_strokes(now_us):
+            # The reserve is the basal's: no bolus is given from it.
+            self.dosing.cut(Code.LOW_RESERVOIR)
+            self._enter_basal(now_us)
+            self.delivery.change(self.basal_flow(), now_us)
+            self._settle_when_idle(now_us)
+
+    def judge_reservoir(self, anew: bool = True) -> None:
+        """Raise or end the reservoir's alarms; `anew`: by another record or clock than before."""
         accounted = self.delivery.accounted()
-        computed_pl = self.reservoir.computed_pl(accounted)
-        levels = ((Code.LOW_RESERVOIR, self.reservoir.low_pl), (Code.EMPTY_RESERVOIR, 0))
-        for code, level_pl in levels:
-            if computed_pl <= level_pl:
-                self._alarms.raise_(code)
-            else:
-                self._alarms.end(code)
-        self._to_threshold = self.reservoir.strokes_to_threshold(accounted)
+        self.watch.judge(self._clock.now_us(), accounted, anew)
+        self._to_threshold = self.level.strokes_to_threshold(accounted)
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -256,18 +267,6 @@ class Infusion(Regimen):
             self.modes.dispatch(Event.DELIVER_BRIDGE)
             return
         self.modes.dispatch(Event.DELIVER_MINIMUM if self.at_minimum else Event.DELIVER_BASAL)
-
-    def _at_threshold(self, now_us: int) -> None:
-        self.judge_reservoir()
-        empty = not self.reservoir.computed_pl(self._journal.durable.accounted)
-        if empty and self.modes.mode in PUMPING:
-            self.stop(StopReason.EMPTY_RESERVOIR, now_us)
-        elif self.dosing.edge_us != NEVER_US and self.dosing.left_strokes(now_us):
-            # The reserve is the basal's: no bolus is given from it.
-            self.dosing.cut(Code.LOW_RESERVOIR)
-            self._enter_basal(now_us)
-            self.delivery.change(self.basal_flow(), now_us)
-            self._settle_when_idle(now_us)
 
     def _halt(self, now_us: int) -> None:
         self.delivery.change(ZERO, now_us)
@@ -304,11 +303,12 @@ class Infusion(Regimen):
         at_us = self.periodic.take(now_us)
         if self.modes.mode not in PUMPING or self.prescribed is None:
             return
-        computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+        usable_pl = self.level.usable_pl(self.delivery.accounted())
         busy = self.dosing.running or self.bridge_runs
-        able = busy or (self.modes.mode in _BOLUS_FROM and self._alarms.blocking() is None)
+        blocking = self._alarms.blocking(self.level.program_ignores)
+        able = busy or (self.modes.mode in _BOLUS_FROM and blocking is None)
         try:
-            plan = self.periodic.plan(self.prescribed.therapy, computed_pl, at_us, able, busy)
+            plan = self.periodic.plan(self.prescribed.therapy, usable_pl, at_us, able, busy)
         except Refused as refused:
             self._log.append(Code.BOLUS_REFUSED, refused.code)
             return
@@ -369,6 +369,7 @@ class Infusion(Regimen):
         """Set the wall clock; the program is judged anew at once. Intervals do not move."""
         self.schedule.set_clock(wall_s, now_us)
         self._flow_as_due(now_us)
+        self.judge_reservoir()
         self.changed = True
 
     def _judge_stall(self, now_us: int) -> None:

@@ -97,6 +97,7 @@ class StatusReport:
             pending_wall_s=stored.pending_wall_s if stored is not None else 0,
             day_numerator_pl=day_pl,
             day_denominator=days,
+            sensed_nl=infusion.level.shown_nl,
         )
 
     def device(self) -> DeviceInfo:
@@ -116,6 +117,7 @@ class StatusReport:
             accuracy_ppm=config.accuracy_ppm,
             implanted_wall_s=self._who.implanted_wall_s,
             service_days=config.service_days,
+            low_reservoir_nl=config.low_reservoir_nl,
         )
 
     def prescription(self) -> PrescriptionInfo:

@@ -18,6 +18,7 @@ from tools.quantity import (
     number,
     positive_us,
     volume_nl,
+    volume_shift_nl,
 )
 
 ANSWER_S: Final = 10.0
@@ -161,10 +162,19 @@ def _parameter(fault: str, text: str) -> tuple[str, int | str]:
     if not equals:
         raise QuantityError(f'"{text}": a parameter is KEY=VALUE')
     known = FAULTS[fault].parameters if fault in FAULTS else {}
-    if name in known and known[name].kind == "duration":
-        return name, duration_us(value)
-    number(value)  # the emulator reads the text exactly too, and names it when it is out of range
+    kind = known[name].kind if name in known else ""
+    if kind in _UNITS:
+        return name, _UNITS[kind](value)
+    if kind != "boolean":
+        number(value)  # the emulator reads the text too, and names it when it is out of range
     return name, value
+
+
+_UNITS: Final[dict[str, Callable[[str], int]]] = {
+    "duration": duration_us,
+    "volume": volume_shift_nl,
+}
+"""Kinds of parameters that have a unit -> their readers."""
 
 
 def _refill(args: argparse.Namespace) -> Fields:
@@ -203,9 +213,15 @@ def _print_table(result: Fields) -> None:
 def _print_faults(result: Fields) -> None:
     for name, fault in result["faults"].items():
         active = "  ACTIVE" if name in result["active"] else ""
-        print(f"{name}: {fault['doc']}{' Once.' if fault['once'] else ''}{active}")
+        print(f"{name}: {fault['doc']}{' Once.' if fault['once'] else ''}{_needs(fault)}{active}")
         for key, parameter in fault["parameters"].items():
-            print(f"  {key}=  {parameter['kind']}: {parameter['doc']}")
+            print(f"  {key}=  {parameter['kind']}: {parameter['doc']}.{_needs(parameter)}")
+
+
+def _needs(described: Fields) -> str:
+    """Return which part a fault or a parameter is for, where not every pump has it."""
+    part = described.get("needs")
+    return f" Only for a pump with {part}." if part else ""
 
 
 PRINTERS: Final[dict[str, Callable[[Fields], None]]] = {"faults": _print_faults}

@@ -8,7 +8,7 @@ checks them all again.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Protocol
@@ -27,11 +27,13 @@ from tools.programmer import format as show
 from tools.toml_file import Table
 
 _NO_RATE: Final = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 0)
+LOW_NL: Final = 2_000_000
+"""The low-reservoir volume of the alarm table, while it is not known which model it is for."""
 _UNWRITTEN: Final = Therapy(
     drugs=(),
     program=ProgramKind.STOPPED,
     rate=_NO_RATE,
-    low_reservoir_nl=2_000_000,  # the low-reservoir volume of the alarm table
+    low_reservoir_nl=LOW_NL,
     stability_days=0,
     catheter_um=0,
     catheter_pl_cm=0,
@@ -73,6 +75,10 @@ class HardLimits(Protocol):
     def minimum_rate_pl_h(self) -> int:
         """Lowest background of a periodic program."""
 
+    @property
+    def low_reservoir_nl(self) -> int:
+        """Low-reservoir volume that is usual for the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
@@ -97,35 +103,42 @@ class TherapyTable:
     scheduled: ScheduledChange | None
 
     def programs(
-        self, current: Therapy | None, device: HardLimits | None = None, wall_s: int | None = None
+        self,
+        current: Therapy | None,
+        device: HardLimits | None = None,
+        wall_s: int | None = None,
+        low_nl: int = LOW_NL,
     ) -> tuple[ProgramParameters, ...]:
         """Return what is to be programmed, in this order: the therapy, and a scheduled change.
 
         A table that holds nothing but a scheduled change leaves the current therapy alone.
         `device`, when given, is the pump whose hard limits are to be kept; `wall_s` is its clock.
-        Raises FileError.
+        Without one `low_nl` is the low-reservoir volume of its model. Raises FileError.
         """
         if (
             self.scheduled is None
             or current is None
             or set(self.table.values) - {"scheduled_change"}
         ):
-            now = self.parameters(current, device)
+            now = self.parameters(current, device, low_nl)
             if self.scheduled is None:
                 return (now,)
             return now, self._then(now.therapy, device, wall_s)
         return (self._then(current, device, wall_s),)
 
-    def parameters(self, current: Therapy | None, device: HardLimits | None) -> ProgramParameters:
+    def parameters(
+        self, current: Therapy | None, device: HardLimits | None, low_nl: int = LOW_NL
+    ) -> ProgramParameters:
         """Return `over(current)`, checked against the hard limits of a pump. Raises FileError."""
-        parameters = self.over(current)
+        parameters = self.over(current, low_nl if device is None else device.low_reservoir_nl)
         if device is not None:
             check_device(self, parameters, device)
         return parameters
 
-    def over(self, current: Therapy | None) -> ProgramParameters:
+    def over(self, current: Therapy | None, low_nl: int = LOW_NL) -> ProgramParameters:
         """Return the whole prescription; `current` fills in what was left out.
 
+        Where there is none, `low_nl` is the low-reservoir volume.
         Raises FileError when something is missing or does not go together.
         """
         for key, field in (("drugs", "drugs"), ("mode", "program")):
@@ -133,7 +146,7 @@ class TherapyTable:
                 raise self.table.error(
                     f'key "{key}" is missing; only a pump that has a therapy can keep it'
                 )
-        kept = current or _UNWRITTEN
+        kept = current or dataclasses.replace(_UNWRITTEN, low_reservoir_nl=low_nl)
         mode = self.changes.get("program", kept.program)
         if current is None or kept.program is not mode:  # nothing of another mode is kept
             kept = dataclasses.replace(kept, rate=_NO_RATE, steps=(), periodic=NO_PERIODIC)
@@ -172,7 +185,7 @@ class TherapyTable:
     def _check(self, therapy: Therapy, new_mode: bool) -> None:
         """Refuse a therapy in which something is missing."""
         if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-            self._check_rate(therapy)
+            self._check_rate(new_mode)
         elif therapy.program is ProgramKind.FLEX and not therapy.steps:
             raise self.table.error('mode "flex" needs steps or days', "mode")
         elif therapy.program is ProgramKind.PERIODIC:
@@ -183,15 +196,10 @@ class TherapyTable:
                 f"{key}: a mass needs a concentration of {primary.name} above 0", key
             )
 
-    def _check_rate(self, therapy: Therapy) -> None:
-        if therapy.rate.amount == 0:
-            given = "rate" in self.changes
-            message = (
-                f'{self.rate_key}: 0 is no rate; mode "stopped" delivers nothing'
-                if given
-                else 'mode "simple_continuous" needs dose_per_day or rate'
-            )
-            raise self.table.error(message, self.rate_key if given else "mode")
+    def _check_rate(self, new_mode: bool) -> None:
+        """Refuse no rate at all; whether 0 is one depends on the pump."""
+        if new_mode and "rate" not in self.changes:
+            raise self.table.error('mode "simple_continuous" needs dose_per_day or rate', "mode")
 
     def _check_periodic(self, therapy: Therapy, new_mode: bool) -> None:
         boluses = therapy.periodic
@@ -224,28 +232,30 @@ class TherapyTable:
 
 def check_device(written: TherapyTable, parameters: ProgramParameters, device: HardLimits) -> None:
     """Check a prescription against the hard limits of one pump. Raises FileError."""
-    table, therapy = written.table, parameters.therapy
+    for key, message in misfits(parameters, device, written.rate_key):
+        raise written.table.error(message, key)
+
+
+def misfits(
+    parameters: ProgramParameters, device: HardLimits, rate_key: str = "rate"
+) -> Iterator[tuple[str, str]]:
+    """Yield (key, what is wrong) of all that one pump cannot do."""
+    therapy, model = parameters.therapy, device.model
     volumes = {"low_reservoir_alarm": therapy.low_reservoir_nl}
     if parameters.fill_nl != FILL_NOT_TOLD:
         volumes["reservoir_fill"] = parameters.fill_nl
+    held = show.millilitres(device.capacity_nl)
     for key, volume_nl in volumes.items():
         if volume_nl > device.capacity_nl:
-            asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
-            raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
+            yield key, f"{key}: {show.millilitres(volume_nl)}: {model} holds {held}"
     if therapy.low_reservoir_nl == device.capacity_nl:
-        held = show.millilitres(device.capacity_nl)
-        raise table.error(
-            f"low_reservoir_alarm: {held}: a full {device.model} is not low; give less",
-            "low_reservoir_alarm",
-        )
+        key = "low_reservoir_alarm"
+        yield key, f"{key}: {held}: a full {model} is not low; give less"
     for name, flow, low_pl_h in _flows(therapy, device):
         if not low_pl_h <= flow <= device.flow_max_pl_h:
             low, high = show.rate_day(low_pl_h), show.rate_day(device.flow_max_pl_h)
-            raise table.error(
-                f"{written.rate_key}: {name}{show.rate_day(flow)}: "
-                f"{device.model} gives {low} to {high}",
-                written.rate_key,
-            )
+            wrong = f"{name}{show.rate_day(flow)}: {model} gives {low} to {high}"
+            yield rate_key, f"{rate_key}: {wrong}"
 
 
 def _flows(therapy: Therapy, device: HardLimits) -> list[tuple[str, Fraction, int]]:

@@ -8,6 +8,8 @@ import json
 from fractions import Fraction
 from typing import Any
 
+import pytest
+
 from tools.scenario import measures, model, runner
 from tools.scenario.result import Result
 from tools.scenario.view import View
@@ -152,6 +154,7 @@ def test_a_pump_without_power_says_nothing_while_the_truth_goes_on_being_true() 
     assert result.final["programmer.refusals"] == ("NO_LINK",)
 
 
+@pytest.mark.requirement("R-221")
 def test_a_link_of_pure_noise_gives_no_link_and_no_dose() -> None:
     result = run(
         "3h",

@@ -5,6 +5,10 @@ import pytest
 from .run import OPS, live, report
 
 
+@pytest.mark.requirement("R-021")
+@pytest.mark.requirement("R-067")
+@pytest.mark.requirement("R-070")
+@pytest.mark.requirement("R-211")
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [*(("pump", seed) for seed in range(40)), *(("therapy", seed) for seed in range(15))],

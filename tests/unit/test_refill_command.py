@@ -35,6 +35,9 @@ def test_a_refill_only_takes_four_prompts(due: Desk) -> None:
     assert due.line.pump.firmware.status().computed_nl == 20_000_000
 
 
+@pytest.mark.requirement("R-022")
+@pytest.mark.requirement("R-071")
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize(
     ("residual", "percent", "code"),
     [
@@ -54,11 +57,13 @@ def test_a_residual_outside_the_accuracy_needs_a_whole_yes(
     assert due.line.pump.firmware.status().computed_nl == 20_000_000
 
 
+@pytest.mark.requirement("R-071")
 def test_more_than_was_filled_is_implausible(due: Desk) -> None:
     assert due.run("refill", typed="42mL\n20mL\ny\nn\n") == 1
     assert "! RESIDUAL_IMPLAUSIBLE: 42 mL cannot be what is left of 20 mL" in due.out
 
 
+@pytest.mark.requirement("R-071")
 def test_a_wrong_entry_is_asked_for_again_and_three_end_it(due: Desk) -> None:
     assert due.run("refill", typed="3\n3 mL\n41mL\n20 mL\ny\ny\n") == 0
     assert '3": a volume needs a unit' in due.out
@@ -68,9 +73,9 @@ def test_a_wrong_entry_is_asked_for_again_and_three_end_it(due: Desk) -> None:
 
 
 def test_another_drug_is_told_what_follows(due: Desk) -> None:
-    assert due.run("refill", typed="4.2mL\n40mL\nn\ny\n") == 0
+    assert due.run("refill", typed="4.2mL\n20mL\nn\ny\n") == 0
     assert "now `program` it, then `bridge`" in due.out
-    assert due.run("refill", "40mL", "--residual", "40mL", "--new-drug", "--yes", "--json") == 0
+    assert due.run("refill", "20mL", "--residual", "20mL", "--new-drug", "--yes", "--json") == 0
     assert due.values()["same_drug"] is False
 
 
@@ -119,8 +124,8 @@ def test_a_question_left_without_an_answer_changes_nothing(due: Desk) -> None:
     assert due.line.pump.firmware.status().computed_nl == 4_200_000
 
 
-def test_a_dose_that_runs_is_told_before_anything_is_typed(due: Desk) -> None:
+def test_while_a_dose_runs_nothing_is_typed_in_vain(due: Desk) -> None:
     assert due.run("bolus", "20 uL", "--over", "30min", "--yes") == 0
-    assert due.run("refill", "20mL", "--residual", "4mL", "--yes") == 3
-    assert due.out.startswith("a dose is being given: the pump takes no refill before its end\n")
-    assert "BUSY_DELIVERING" in due.err
+    assert due.run("refill", typed="4mL\n20mL\ny\ny\n") == 3
+    assert (due.prompts, due.out) == ([], "")
+    assert "BUSY_DELIVERING: a dose is being given, and the pump takes no refill" in due.err

@@ -1,7 +1,7 @@
 """docs/alarms.md: the alarm table."""
 
 from emulator.profile import Profile, names
-from firmware.alarms import ALARMS, Priority
+from firmware.alarms import ALARMS, AT_REST, Priority
 
 _MINUTE_US = 60_000_000
 
@@ -29,6 +29,11 @@ def render() -> str:
         "",
         f"{Priority.HIGH.name} and {Priority.MEDIUM.name} sound the critical tone (3 s two-tone), "
         f"{Priority.LOW.name} the non-critical one (1 s single tone).",
+        "",
+        "A pump out of service, which was told that it holds 0 mL and whose program is `stopped`,",
+        "calls nobody: it sounds nothing, and these do not stand:",
+        ", ".join(f"`{code.name}`" for code in AT_REST) + ".",
+        "Other alarms stay listed, and sound again when it is put back into service.",
         "",
         "| profile | critical tone every | non-critical tone every | stall: basal | stall: bolus |",
         "|---|---|---|---|---|",

@@ -8,6 +8,7 @@ would. An example that is no whole file goes at the end of the first.
 from dataclasses import replace
 from typing import Final
 
+from emulator.profile import names
 from tools.docs import scenario_tables as tables
 from tools.docs.markdown import code, paragraphs
 from tools.scenario import command, model, runner
@@ -210,8 +211,8 @@ hash is the SHA-256 of the file that `--trace` writes: the same for the same sce
 version of itpump, on every machine and Python. It says that the same things happened at the same
 instants; amounts that no event carries, such as a bias of the flow, are for expectations to judge.
 
-**The picture** shows delivery, reservoir (physical and computed), battery, mode and alarms. The
-ending of its name chooses the format. Drawing does not change the run or its hash.
+**The picture** shows delivery, reservoir (physical, computed, sensed), battery, mode and alarms.
+The ending of its name chooses the format. Drawing does not change the run or its hash.
 """
 
 
@@ -346,9 +347,9 @@ alarm comes, [modes.md](modes.md) what each mode is. A name that ends with a uni
 """,
         tables.measures(),
         "## 7. Profiles",
-        tables.profiles(),
-        """
-The rest of a model is in `emulator/profiles/`, with the source of each number. To change one, copy
-the file beside the scenario and name it: `profile = "my-pump.toml"`.
+        f"""
+Shipped are {", ".join(f"`{name}`" for name in names())}; [profiles.md](profiles.md) has their
+numbers. To change one, copy its file from `emulator/profiles/` beside the scenario and name it:
+`profile = "my-pump.toml"`.
 """,
     )

@@ -8,23 +8,29 @@ import json
 import shutil
 import sys
 import termios
+import textwrap
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar
 
 BAR_AFTER_S: Final = 0.5
 """A transfer that takes less shows no bar."""
 BAR_WIDTH: Final = 30
+WIDTH: Final = 100
+"""Columns of the terminal."""
 _REDRAW_S: Final = 0.1
+
+T = TypeVar("T")
 
 
 class Console:
     """One command's conversation."""
 
-    def __init__(self, as_json: bool, yes: bool) -> None:
-        """`yes` answers every question."""
-        self.as_json = as_json
+    def __init__(self, as_json: bool, yes: bool, document: bool = False) -> None:
+        """`yes` answers every question; `document`: stdout is for one, and for nothing else."""
+        self.as_json = as_json or document
         self._yes = yes
+        self._document = document
 
     @property
     def can_ask(self) -> bool:
@@ -37,12 +43,13 @@ class Console:
         return not self._yes
 
     def say(self, text: str) -> None:
-        """Show text to a person."""
+        """Show text to a person; a warning that is longer than a line goes on below."""
+        text = "\n".join(_folded(line) for line in text.splitlines())
         print(text, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     def review(self, text: str) -> None:
         """Show what is to be confirmed; what is longer than the screen, page by page."""
-        lines = text.splitlines()
+        lines = "\n".join(map(_folded, text.splitlines())).splitlines()
         page = shutil.get_terminal_size().lines - 2
         if self._yes or self.as_json or not sys.stdout.isatty() or len(lines) <= page:
             self.say(text)
@@ -66,10 +73,20 @@ class Console:
             return self.ask(f'{question} Read the warnings; "{word}" or no:').lower() == word
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
+    def document(self, text: str) -> None:
+        """Print the document that stdout is for."""
+        print(text, end="", flush=True)
+
     def result(self, values: dict[str, Any]) -> None:
-        """Print the object of `--json`; nothing without it."""
-        if self.as_json:
+        """Print the object of `--json`; nothing without it, or where stdout has a document."""
+        if self.as_json and not self._document:
             print(json.dumps(values, indent=2), flush=True)
+
+
+def _folded(line: str) -> str:
+    if not line.startswith("! "):
+        return line
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _forget_typed_ahead() -> None:
@@ -82,6 +99,17 @@ def _forget_typed_ahead() -> None:
 def complain(message: str) -> None:
     """Print one line of error."""
     print(f"itpump: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def watched(noun: str, total: int, items: Iterable[T]) -> Iterator[T]:
+    """Yield the items of a transfer; a bar shows how far it is."""
+    progress = Progress(noun, total)
+    try:
+        for done, item in enumerate(items, 1):
+            yield item
+            progress.at(done)
+    finally:
+        progress.end()
 
 
 class Progress:

@@ -54,6 +54,9 @@ class Line(NamedTuple):
         return self.current != self.pending
 
 
+_HEAD: Final = Line("setting", "current", "pending")
+
+
 def lines(
     current: Therapy | None,
     computed_nl: int,
@@ -70,7 +73,7 @@ def lines(
     strokes = doses.strokes_per_day(current, device) if current else 0
     before = View(current, strokes, computed_nl)
     after = View(pending.therapy, preview.strokes, preview.computed_nl)
-    rows = _beside(_settings(before, device), _settings(after, device))
+    rows = beside(_settings(before, device), _settings(after, device))
     if scheduled_wall_s or pending.at_wall_s:
         dates = [text.date_text(at_s) for at_s in (scheduled_wall_s, pending.at_wall_s)]
         rows.insert(0, Line("scheduled change", *dates))
@@ -79,21 +82,14 @@ def lines(
     return rows
 
 
-def scheduled_lines(
-    current: Therapy, scheduled: Therapy | None, computed_nl: int, device: DeviceInfo
-) -> list[Line]:
-    """Return every setting as it is, beside the change that is scheduled; None: there is none."""
-    left, right = (
-        {} if therapy is None
-        else _settings(View(therapy, doses.strokes_per_day(therapy, device), computed_nl), device)
-        for therapy in (current, scheduled)
-    )  # fmt: skip
-    return _beside(left, right)
+def settings(therapy: Therapy | None, computed_nl: int, device: DeviceInfo) -> dict[str, str]:
+    """Return name -> value of every setting of a prescription that a pump holds."""
+    strokes = 0 if therapy is None else doses.strokes_per_day(therapy, device)
+    return _settings(View(therapy, strokes, computed_nl), device)
 
 
-def table(rows: list[Line]) -> str:
+def table(rows: list[Line], head: Line = _HEAD) -> str:
     """Return the rows as text, at most 100 columns, changed ones marked."""
-    head = Line("setting", "current", "pending")
     name = max(len(row.name) for row in (head, *rows))
     left = min(COLUMN_MAX, max(len(row.current) for row in (head, *rows)))
     out = [f"  {head.name:<{name}}  {head.current:<{left}}  {head.pending}"]
@@ -103,11 +99,13 @@ def table(rows: list[Line]) -> str:
         for (mark, label), (current, pending) in zip(labels, cells, strict=False):
             out.append(f"{mark} {label:<{name}}  {current:<{left}}  {pending}".rstrip())
     changed = sum(row.changed for row in rows)
-    out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
+    if head is _HEAD:
+        out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
     return "\n".join(out)
 
 
-def _beside(left: dict[str, str], right: dict[str, str]) -> list[Line]:
+def beside(left: dict[str, str], right: dict[str, str]) -> list[Line]:
+    """Return two sets of settings side by side, in the order of the right one."""
     names = list(dict.fromkeys((*right, *left)))
     return [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
 
