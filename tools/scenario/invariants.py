@@ -18,7 +18,7 @@ from emulator.ledger import KEPT
 from firmware.flow import HOUR_US
 from firmware.modes import PUMPING
 from firmware.program import program_of
-from protocol.codes import BolusKind, Code, LockoutFrom, Mode, ProgramKind
+from protocol.codes import BolusKind, LockoutFrom, Mode, ProgramKind
 from protocol.messages import LogRecord, Status, Therapy
 from tools.emulated import EmulatedPump
 
@@ -212,8 +212,8 @@ def _still(seen: Invariants) -> str:
 
 def _empty(seen: Invariants) -> str:
     status = seen.status
-    empty = any(alarm.code is Code.EMPTY_RESERVOIR and alarm.active for alarm in status.alarms)
-    return f"empty in {status.mode.name}" if empty and status.mode in PUMPING else ""
+    dry = not status.computed_nl and status.mode in PUMPING
+    return f"{status.mode.name} on nothing" if dry else ""
 
 
 def _lockout(seen: Invariants) -> str:
@@ -233,7 +233,7 @@ SAID: Final[dict[str, Callable[[Invariants], str]]] = {
     "no stroke is missing from the pump's account": _accounted,
     "the basal gives no more than was programmed, and a stroke": _wished,
     "nothing flows in a pump that stands": _still,
-    "an empty pump stands": _empty,
+    "a pump whose computed volume is used up stands": _empty,
     "a lockout is never shortened": _lockout,
 }
 """Judged when the pump has logged something, and every six quiet hours."""
