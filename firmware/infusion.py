@@ -1,29 +1,21 @@
-"""The infusion: basal, bolus, stop, stall and reservoir, tied to the mode.
+"""The infusion: boluses, strokes, stall and wall clock, while the pump runs.
 
-Everything that starts, changes or ends delivery goes through here, so that mode, flow, alarms and
-what is durable always agree.
+Everything that happens in the course of delivery goes through here; what starts and ends delivery
+is below it, in `running`.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from firmware.alarms import NEVER_US, AlarmManager
+from firmware.alarms import NEVER_US
 from firmware.bolus import pauses_basal
 from firmware.checks import BolusPlan, Refused
-from firmware.device import DeviceConfig
-from firmware.event_log import EventLog
-from firmware.flash_queue import Done
-from firmware.flow import ZERO
-from firmware.journal import OWN_TXN, Journal
+from firmware.journal import OWN_TXN
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored, taken_over
-from firmware.regimen import Regimen
-from firmware.stall import StallDetector
-from hal.board import Board
+from firmware.running import Running
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
 
-_FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
-"""Stop reasons that hold the pump in safe state, over resets too."""
 _PROGRAM_REASONS: Final = (StopReason.NO_PROGRAM, StopReason.COMMANDED)
 """Stop reasons of a pump that stands because its program says so."""
 _STARTS: Final = {
@@ -34,30 +26,8 @@ _STARTS: Final = {
 _BOLUS_FROM: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 
 
-class Infusion(Regimen):
+class Infusion(Running):
     """Delivers what is prescribed."""
-
-    def __init__(
-        self,
-        board: Board,
-        config: DeviceConfig,
-        journal: Journal,
-        log: EventLog,
-        alarms: AlarmManager,
-    ) -> None:
-        super().__init__(board, config, journal, log)
-        self._supply = board.supply
-        self._alarms = alarms
-        self.stall = StallDetector(config)
-        self.changed = True
-        """True when `timer_us` may be another than it was."""
-        self.stops = 0
-        """How often delivery was to end, for whatever reason: a commit under way looks at it."""
-        self.taken_over = False
-        """True when a scheduled change is in force and not durable yet."""
-        self._to_threshold = 0
-        self._when_idle = False
-        """True: when the motor has ended its stroke, settle what ended and make it durable."""
 
     @property
     def timer_us(self) -> int:
@@ -71,75 +41,7 @@ class Infusion(Regimen):
             return min(clock_us, self.stall.flag_us())
         return clock_us
 
-    def load(self, stored: Stored, begin: bool = False) -> None:
-        """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
-        super().load(stored, begin)
-        self.taken_over = False
-        self.judge_reservoir()
-
     # --- commands -------------------------------------------------------------------------------
-
-    def deliver(self, now_us: int) -> None:
-        """Deliver the basal: program committed, resume, boot."""
-        self._supply.enable()
-        if self.modes.mode not in PUMPING:
-            self.stall.begin(now_us)
-        self._journal.durable.stop_reason = StopReason.NONE
-        if not self.reservoir.computed_pl(self.delivery.accounted()):
-            self._alarms.raise_(Code.EMPTY_RESERVOIR)
-            self.stop(StopReason.EMPTY_RESERVOIR, now_us)
-            return
-        if self.modes.mode is not Mode.STALLED:
-            self._enter_basal(now_us)
-        self.delivery.change(self.basal_flow(), now_us)
-
-    def stop(self, reason: StopReason, now_us: int) -> None:
-        """Finish the stroke and stop. Idempotent for the same reason."""
-        self.stops += 1
-        durable = self._journal.durable
-        if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
-            return
-        self.dosing.cut(Code.STOPPED)
-        self.bridging.hold()
-        # A pump that is told to stand still cannot be said to stall.
-        self._alarms.end(Code.MOTOR_STALL)
-        durable.stop_reason = reason
-        self.modes.dispatch(Event.STOP)
-        self._log.append(Code.STOPPED, reason)
-        self._halt(now_us)
-
-    def fail(self, reason: StopReason, now_us: int) -> None:
-        """Give delivery up: supply cut, safe state."""
-        self.stops += 1
-        self.dosing.cut(Code.STOPPED)
-        self.bridging.close(Code.STOPPED)
-        self._journal.durable.stop_reason = reason
-        self.modes.dispatch(Event.FAULT)
-        self._log.append(Code.STOPPED, reason)
-        self._halt(now_us)
-
-    def end_service(self, now_us: int) -> None:
-        """Finish the stroke and end service for good."""
-        if self.modes.mode is Mode.END_OF_SERVICE:
-            return
-        self.stops += 1
-        self._alarms.raise_(Code.EOS)
-        self.dosing.cut(Code.EOS)
-        self.bridging.close(Code.EOS)
-        self.schedule.end()
-        self.periodic.end()
-        self._journal.durable.stop_reason = StopReason.EOS
-        self.modes.dispatch(Event.END_SERVICE)
-        self._halt(now_us)
-
-    def fall_back(self, now_us: int) -> None:
-        """Low battery: minimum rate until a clinician acts; the program is kept."""
-        self._alarms.raise_(Code.LOW_BATTERY_RESET)
-        self._journal.durable.minimum_rate = True
-        self.dosing.cut(Code.LOW_BATTERY_RESET)
-        if self.modes.mode in PUMPING:
-            self.deliver(now_us)
-        self._settle_when_idle(now_us)
 
     def start_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
         """Begin a bolus that was checked and committed.
@@ -154,14 +56,6 @@ class Infusion(Regimen):
             return
         self._begin_bolus(kind, txn, plan, now_us)
 
-    def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
-        assert self.stored is not None
-        if not self.dosing.running:
-            self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
-        pauses = pauses_basal(kind, self.stored.therapy.bolus_basal)
-        self.dosing.begin(kind, txn, plan, pauses, now_us)
-        self.delivery.change(self.flow(), now_us)
-
     def start_bridge(self, stored: Stored, now_us: int) -> None:
         """Begin a bridge that was committed; a stopped pump owes it until it resumes."""
         self.load(stored)
@@ -171,22 +65,23 @@ class Infusion(Regimen):
             self.deliver(now_us)
         self.save()
 
-    def resume_from_boot(self, now_us: int) -> None:
-        """After self-test: go on as before the reset. A bolus never resumes by itself."""
-        reason = self._journal.durable.stop_reason
-        if reason in _FAULT_REASONS:
-            self.modes.dispatch(Event.FAULT)
-        elif reason is StopReason.NONE:
-            self.deliver(now_us)
-        else:
-            self.modes.dispatch(Event.STOP)
+    def set_clock(self, wall_s: int, now_us: int) -> None:
+        """Set the wall clock; the program is judged anew at once. Intervals do not move."""
+        self.schedule.set_clock(wall_s, now_us)
+        self._flow_as_due(now_us)
+        self.changed = True
 
-    def without_prescription(self, program: ProgramKind, now_us: int) -> None:
-        """No stored prescription can be trusted: the profile says what is safest then."""
-        if program is ProgramKind.MINIMUM_RATE:
-            self.deliver(now_us)
-        else:
-            self.stop(StopReason.MEMORY_ERROR, now_us)
+    def takeover(self, generation: int) -> Stored:
+        """Return the record of the scheduled change in force, as that generation. Logs it."""
+        assert self.stored is not None
+        self.taken_over = False
+        self.stored = replace(self.stored, generation=generation)
+        self._log.append(Code.SCHEDULED_CHANGE, generation)
+        return self.stored
+
+    def not_kept(self) -> None:
+        """A scheduled change in force could not be made durable: it is said, and it runs."""
+        self._alarms.raise_(Code.MEMORY_ERROR)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -235,27 +130,7 @@ class Infusion(Regimen):
             self._alarms.raise_(Code.MEMORY_ERROR)
             self.stop(StopReason.MEMORY_ERROR, now_us)
 
-    def judge_reservoir(self) -> None:
-        """Raise or end LOW and EMPTY by the computed volume."""
-        accounted = self.delivery.accounted()
-        computed_pl = self.reservoir.computed_pl(accounted)
-        levels = ((Code.LOW_RESERVOIR, self.reservoir.low_pl), (Code.EMPTY_RESERVOIR, 0))
-        for code, level_pl in levels:
-            if computed_pl <= level_pl:
-                self._alarms.raise_(code)
-            else:
-                self._alarms.end(code)
-        self._to_threshold = self.reservoir.strokes_to_threshold(accounted)
-
     # --- inside ---------------------------------------------------------------------------------
-
-    def _enter_basal(self, now_us: int) -> None:
-        if self._journal.durable.minimum_rate:
-            self.bridging.hold()
-        elif self.bridging.owed and self.bridging.go_on(now_us):
-            self.modes.dispatch(Event.DELIVER_BRIDGE)
-            return
-        self.modes.dispatch(Event.DELIVER_MINIMUM if self.at_minimum else Event.DELIVER_BASAL)
 
     def _at_threshold(self, now_us: int) -> None:
         self.judge_reservoir()
@@ -269,24 +144,13 @@ class Infusion(Regimen):
             self.delivery.change(self.basal_flow(), now_us)
             self._settle_when_idle(now_us)
 
-    def _halt(self, now_us: int) -> None:
-        self.delivery.change(ZERO, now_us)
-        self._settle_when_idle(now_us)
-
-    def _settle_when_idle(self, now_us: int) -> None:
-        self._when_idle = True
-        if self.delivery.idle:
-            self._settle(now_us)
-
-    def _settle(self, now_us: int) -> None:
-        """The stroke under way has ended: count the bolus, and finish what was cut short."""
-        self.dosing.settle(now_us)
-        if self._when_idle and self.delivery.idle:
-            self._when_idle = False
-            if self.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
-                self._supply.cut()
-            self.bridging.note()
-            self.save()
+    def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
+        assert self.stored is not None
+        if not self.dosing.running:
+            self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
+        pauses = pauses_basal(kind, self.stored.therapy.bolus_basal)
+        self.dosing.begin(kind, txn, plan, pauses, now_us)
+        self.delivery.change(self.flow(), now_us)
 
     def _end_bolus(self) -> None:
         """Its whole volume was owed and commanded: back to the basal from that very instant."""
@@ -348,29 +212,6 @@ class Infusion(Regimen):
         elif before is ProgramKind.STOPPED and reason in _PROGRAM_REASONS:
             self.deliver(at_us)
 
-    def takeover(self, generation: int) -> Stored:
-        """Return the record of the scheduled change in force, as that generation. Logs it."""
-        assert self.stored is not None
-        self.taken_over = False
-        self.stored = replace(self.stored, generation=generation)
-        self._log.append(Code.SCHEDULED_CHANGE, generation)
-        return self.stored
-
-    def not_kept(self) -> None:
-        """A scheduled change in force could not be made durable: it is said, and it runs."""
-        self._alarms.raise_(Code.MEMORY_ERROR)
-
-    def _flow_as_due(self, at_us: int) -> None:
-        """Deliver what is to flow since this instant, if that is not what flows."""
-        if self.modes.mode in PUMPING and self.flow() != self.delivery.flow:
-            self.delivery.change(self.flow(), at_us)
-
-    def set_clock(self, wall_s: int, now_us: int) -> None:
-        """Set the wall clock; the program is judged anew at once. Intervals do not move."""
-        self.schedule.set_clock(wall_s, now_us)
-        self._flow_as_due(now_us)
-        self.changed = True
-
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode
         if mode is Mode.STALLED:
@@ -392,8 +233,3 @@ class Infusion(Regimen):
         if self.delivery.flow != self.basal_flow():
             self.delivery.change(self.basal_flow(), now_us)
         self.save()
-
-    def save(self, done: Done | None = None) -> None:
-        """Make the present state durable; `done` hears when it is, or that it cannot be."""
-        self._journal.durable.alarms = self._alarms.latched_bits()
-        self._journal.write(done)
