@@ -126,7 +126,7 @@ class Acts:
         self._infusion.load(plan.stored, begin=True)
         self._leave_minimum_rate()
         if parameters.therapy.program is ProgramKind.STOPPED:
-            self._infusion.stop(StopReason.COMMANDED, now_us)
+            self._infusion.stop_as_prescribed(now_us)
         else:
             self._start(now_us)
         self._infusion.save()

@@ -13,12 +13,12 @@ from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bridging import bridge_under_way
 from firmware.checks import Refused
 from firmware.device import DeviceConfig, Identity
-from firmware.doses import WARM
 from firmware.event_log import EventLog
 from firmware.flash_queue import FlashQueue
 from firmware.infusion import Infusion
 from firmware.journal import Journal
 from firmware.layout import END, SECTOR
+from firmware.log_time import WARM
 from firmware.prescription import Health, PrescriptionStore
 from firmware.status import StatusReport
 from firmware.supply import Supply
@@ -217,6 +217,7 @@ class Firmware:
 
     def _timers(self, now_us: int) -> None:
         assert self._telemetry is not None
+        self._infusion.stop_watch.service(now_us)
         self._alarms.service(now_us)
         if now_us >= self._supply.next_check_us:
             self._check_supply(now_us)

@@ -18,17 +18,10 @@ from typing import Final, NamedTuple
 from firmware.bolus import REPEAT_GUARD_US
 from firmware.event_log import EventLog
 from firmware.flow import DAY_US
-from hal.interfaces import ResetCause
+from firmware.log_time import placed
 from protocol.codes import BolusKind, Code, LockoutFrom
 from protocol.messages import NO_PATIENT_BOLUS, LogRecord, PatientBolus
 
-WARM: Final = (
-    ResetCause.WATCHDOG,
-    ResetCause.COMMANDED,
-    ResetCause.LINK_LOST,
-    ResetCause.RATE_GUARD,
-)
-"""Resets without a loss of power: the encoder keeps its count, and the RTC is right."""
 KEPT: Final = 256
 """Spans, and beginnings of patient boluses, that are kept: above any `max_per_24h`."""
 UNCOUNTED: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)
@@ -112,7 +105,7 @@ class DoseHistory:
         """Read so much time of the log again: the longest of lockout and window, or 24 h."""
         rows: list[tuple[int, LogRecord]] = []
         whole = True
-        for at_us, record in _placed(log.newest_first()):
+        for at_us, record in placed(log.newest_first()):
             rows.append((at_us, record))
             if at_us < -max(horizon_us, DAY_US):
                 whole = False
@@ -238,22 +231,3 @@ class DoseHistory:
 
 def _within(spans: Iterable[Span], from_us: int, to_us: int) -> Fraction:
     return sum((Fraction(span.within(from_us, to_us)) for span in spans), Fraction())
-
-
-def _placed(newest_first: Iterable[LogRecord]) -> Iterator[tuple[int, LogRecord]]:
-    """Yield each record with its instant in the time of the newest one's boot."""
-    origin_us = 0
-    after: LogRecord | None = None
-    for record in newest_first:
-        if after is not None and after.boot_id != record.boot_id:
-            origin_us += after.tick_us - _gap_us(record, after) - record.tick_us
-        yield origin_us + record.tick_us, record
-        after = record
-
-
-def _gap_us(last: LogRecord, first: LogRecord) -> int:
-    """Return what surely passed from the last record of a boot to the first of the next."""
-    if first.code is not Code.RESET or first.a not in WARM:
-        return 0
-    last_s = last.a if last.code is Code.CLOCK_SET else last.wall_s
-    return max(0, first.wall_s - last_s - 1) * _US_PER_S

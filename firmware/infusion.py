@@ -39,7 +39,7 @@ class Infusion(Running):
             return min(clock_us, self.bridging.end_us, self.stall.flag_us())
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
             return min(clock_us, self.stall.flag_us())
-        return clock_us
+        return min(clock_us, self.stop_watch.due_us)
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Infusion(Running):
         self.load(taken_over(self.stored, self.schedule.wall_s(at_us)), begin=True)
         self.taken_over = True
         if self.program is ProgramKind.STOPPED:
-            self.stop(StopReason.COMMANDED, at_us)
+            self.stop_as_prescribed(at_us)
         elif self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE):
             self._enter_basal(at_us)
         elif before is ProgramKind.STOPPED and reason in _PROGRAM_REASONS:

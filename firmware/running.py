@@ -16,6 +16,7 @@ from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored
 from firmware.regimen import Regimen
 from firmware.stall import StallDetector
+from firmware.stop_watch import StopWatch, stood_us
 from hal.board import Board
 from protocol.codes import Code, Mode, ProgramKind, StopReason
 
@@ -36,8 +37,10 @@ class Running(Regimen):
     ) -> None:
         super().__init__(board, config, journal, log)
         self._supply = board.supply
+        self._rtc = board.rtc
         self._alarms = alarms
         self.stall = StallDetector(config)
+        self.stop_watch = StopWatch(config, alarms)
         self.changed = True
         """True when `timer_us` may be another than it was."""
         self.stops = 0
@@ -66,6 +69,7 @@ class Running(Regimen):
             self._alarms.raise_(Code.EMPTY_RESERVOIR)
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
             return
+        self.stop_watch.end()
         if self.modes.mode is not Mode.STALLED:
             self._enter_basal(now_us)
         self.delivery.change(self.basal_flow(), now_us)
@@ -82,12 +86,23 @@ class Running(Regimen):
         self._alarms.end(Code.MOTOR_STALL)
         durable.stop_reason = reason
         self.modes.dispatch(Event.STOP)
-        self._log.append(Code.STOPPED, reason)
+        self._log.append(Code.STOPPED, reason, self.stop_watch.stood_s(now_us))
+        self.stop_watch.begin(now_us)
         self._halt(now_us)
+
+    def stop_as_prescribed(self, now_us: int) -> None:
+        """The program in force now is `stopped`; a pump that stands already stands on."""
+        stood = self.modes.mode is Mode.STOPPED
+        self.stop(StopReason.COMMANDED, now_us)
+        if stood:
+            reason = self._journal.durable.stop_reason
+            self._log.append(Code.STOPPED, reason, self.stop_watch.stood_s(now_us))
+            self.stop_watch.begin(now_us)
 
     def fail(self, reason: StopReason, now_us: int) -> None:
         """Give delivery up: supply cut, safe state."""
         self.stops += 1
+        self.stop_watch.end()
         self.dosing.cut(Code.STOPPED)
         self.bridging.close(Code.STOPPED)
         self._journal.durable.stop_reason = reason
@@ -100,6 +115,7 @@ class Running(Regimen):
         if self.modes.mode is Mode.END_OF_SERVICE:
             return
         self.stops += 1
+        self.stop_watch.end()
         self._alarms.raise_(Code.EOS)
         self.dosing.cut(Code.EOS)
         self.bridging.close(Code.EOS)
@@ -127,6 +143,15 @@ class Running(Regimen):
             self.deliver(now_us)
         else:
             self.modes.dispatch(Event.STOP)
+            if reason is not StopReason.NO_PROGRAM:
+                self._stand_on(reason, now_us)
+
+    def _stand_on(self, reason: StopReason, now_us: int) -> None:
+        """After a reset: the stop watch goes on. A stop whose record was cut off is said now."""
+        stood = stood_us(self._log, now_us, self._rtc.now_s())
+        if stood is None:
+            self._log.append(Code.STOPPED, reason)
+        self.stop_watch.begin(now_us - (stood or 0))
 
     def without_prescription(self, program: ProgramKind, now_us: int) -> None:
         """No stored prescription can be trusted: the profile says what is safest then."""

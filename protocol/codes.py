@@ -19,6 +19,7 @@ class Code(enum.IntEnum):
     EOS = 5
     LOW_BATTERY_RESET = 6
     MOTOR_STALL = 7
+    STOPPED_TOO_LONG = 8
     OVER_DELIVERY = 10
     MEMORY_ERROR = 15
     BOARD_LINK_LOST = 24
@@ -54,12 +55,12 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.BOLUS_DONE: ("volume given, nL", ""),
     Code.BOLUS_ENDED_EARLY: ("volume given, nL", "why: code of this table"),
     Code.BOLUS_REFUSED: ("error code", "opcode"),
-    Code.STOPPED: ("StopReason", ""),
+    Code.STOPPED: ("StopReason", "how long it had stood already, s"),
     Code.STALL: ("strokes commanded but not seen", ""),
     Code.CLOCK_SET: ("wall clock after, s", "wall clock before, s"),
     Code.SCHEDULED_CHANGE: ("generation that takes over", ""),
     Code.REFILLED: ("volume injected, nL", ""),
-    Code.ALARM_RAISED: ("alarm: code of this table", ""),
+    Code.ALARM_RAISED: ("alarm: code of this table", "1: at its second, more urgent priority"),
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
     Code.ALARM_CLEARED: ("alarm: code of this table", ""),
     Code.REFUSED: ("error code", "opcode"),
