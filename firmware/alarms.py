@@ -89,6 +89,12 @@ ALARMS: Final[dict[Code, Alarm]] = {
         "a pump that has been programmed stands for longer than its profile allows", "none",
         Urgent(Priority.HIGH, "after the profile's second time"),
     ),
+    Code.SESSION_INCOMPLETE: Alarm(
+        Priority.LOW, False, Boluses.ALLOWED,
+        "a program or refill was prepared, and 10 min later neither committed nor aborted",
+        "none, the old program goes on",
+        Urgent(Priority.HIGH, "where the profile's legacy option stopped the pump for it"),
+    ),
     Code.OVER_DELIVERY: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "the board's rate guard refused strokes", "the board cuts the supply; stop",

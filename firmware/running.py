@@ -23,6 +23,9 @@ from protocol.codes import Code, Mode, ProgramKind, StopReason
 _FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
 """Stop reasons that hold the pump in safe state, over resets too."""
 
+_PASSING_REASONS: Final = (StopReason.NONE, StopReason.SESSION_INCOMPLETE)
+"""Of a pump that stands, but is about to start: a stop that comes meanwhile is said."""
+
 
 class Running(Regimen):
     """Runs what is prescribed, or stands with a reason."""
@@ -78,7 +81,7 @@ class Running(Regimen):
         """Finish the stroke and stop. Idempotent for the same reason."""
         self.stops += 1
         durable = self._journal.durable
-        if self.modes.mode is Mode.STOPPED and durable.stop_reason is not StopReason.NONE:
+        if self.modes.mode is Mode.STOPPED and durable.stop_reason not in _PASSING_REASONS:
             return
         self.dosing.cut(Code.STOPPED)
         self.bridging.hold()

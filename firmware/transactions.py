@@ -1,10 +1,11 @@
 """PREPARE, COMMIT, QUERY, ABORT: everything that doses or changes the prescription acts once.
 
 PREPARE checks and answers with what would be done, in the pump's own values; it changes nothing
-and lives in RAM only. COMMIT must carry the token and the hash of that answer; it checks again,
-makes one journal record durable - the act's only commit point - and then acts. A COMMIT that comes
-again finds the record and is answered from it. A program or fill is first written beside the one
-that counts, so the record names something that is already whole.
+(but see `updates` for the legacy option) and lives in RAM only. COMMIT must carry the token and the
+hash of that answer; it checks again, makes one journal record durable - the act's only commit point
+- and then acts. A COMMIT that comes again finds the record and is answered from it. A program or
+fill is first written beside the one that counts, so the record names something that is already
+whole.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from firmware.infusion import Infusion
 from firmware.journal import OWN_TXN, Journal, Txn
 from firmware.plan import Plan
 from firmware.prescription import PrescriptionStore
+from firmware.updates import Updates
 from hal.board import Board
 from protocol import codec
 from protocol.codec import Message
@@ -42,7 +44,7 @@ _TAKEOVER: Final = -1
 _DIGEST_BYTES: Final = 8
 
 Done = Callable[[ErrorCode, Message | None], None]
-"""Told once how a commit ended: OK and its TxnResult, or a code."""
+"""Told once how a request ended: OK and its answer, or a code."""
 
 
 class _Prepared(NamedTuple):
@@ -65,6 +67,7 @@ class Transactions:
         journal: Journal,
         prescriptions: PrescriptionStore,
         acts: Acts,
+        updates: Updates,
     ) -> None:
         self._clock = board.clock
         self._entropy = board.entropy
@@ -73,15 +76,17 @@ class Transactions:
         self._journal = journal
         self._prescriptions = prescriptions
         self._acts = acts
+        self._updates = updates
         self._prepared: _Prepared | None = None
         self._committing = 0
         """Whose record is being written; 0: none, -1: a scheduled change."""
 
-    def prepare(self, request: Prepare, role: Role) -> Preview:
-        """Stage; return what COMMIT would do. Raises Refused."""
+    def prepare(self, request: Prepare, role: Role, done: Done) -> None:
+        """Stage; `done` hears what COMMIT would do. Raises Refused."""
         known = self._known(request.txn, role)
         if known is not None:
-            return Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0)
+            done(ErrorCode.OK, Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0))
+            return
         if self._committing:
             raise Refused(ErrorCode.BUSY)
         if request.txn in (0, OWN_TXN):
@@ -97,7 +102,20 @@ class Transactions:
         if request.generation != generation:
             raise Refused(ErrorCode.GENERATION, 0, request.generation, generation)
         plan = self._acts.plan(request.op, parameters)
-        return self._stage(request, parameters, plan)
+        preview = self._stage(request, parameters, plan)
+        stopped = self._updates.begin(request.txn, request.op, parameters, self._clock.now_us())
+        self._answer(preview, stopped, done)
+
+    def _answer(self, answer: Message, to_save: bool, done: Done) -> None:
+        """Answer; when the pump was stopped or started by it, once that is durable."""
+        if not to_save:
+            done(ErrorCode.OK, answer)
+            return
+
+        def recorded(ok: bool) -> None:
+            done(ErrorCode.OK if ok else ErrorCode.NVM_FAIL, answer if ok else None)
+
+        self._infusion.save(recorded)
 
     def _stage(self, request: Prepare, parameters: Message, plan: Plan) -> Preview:
         canonical = codec.encode(parameters)
@@ -185,12 +203,13 @@ class Transactions:
         self._known(request.txn, role)
         return self.result(request.txn)
 
-    def abort(self, request: TxnRef, role: Role) -> TxnResult:
+    def abort(self, request: TxnRef, role: Role, done: Done) -> None:
         """Forget what was prepared under this number; what is committed stays. Raises Refused."""
         self._known(request.txn, role)
         if self._prepared is not None and self._prepared.txn == request.txn:
             self._prepared = None
-        return self.result(request.txn)
+        goes_on = self._updates.abort(request.txn, self._clock.now_us())
+        self._answer(self.result(request.txn), goes_on, done)
 
     def is_bolus(self, txn: int) -> bool:
         """Return True when a transaction of this number is known, and is a bolus."""
@@ -294,6 +313,7 @@ class Transactions:
             if plan.stored is not None:
                 self._prescriptions.committed(plan.stored)
             self._acts.perform(prepared.op, prepared.txn, prepared.parameters, plan)
+            self._updates.committed(prepared.op)
             done(ErrorCode.OK, self.result(prepared.txn))
 
         self._journal.write(recorded)

@@ -13,11 +13,11 @@ DAY_US = 86_400_000_000
 
 
 class EmulatedLine(WorldTransport):
-    """A full rotor-40, just powered on; time passes when a test says so."""
+    """A full 40 mL pump, just powered on; time passes when a test says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: str = "rotor-40") -> None:
         setup = PlantSetup(fill_pl=FILL_PL, drugs=(Drug("baclofen", 2_000_000_000),))
-        self.pump = build_pump(Profile.load("rotor-40"), setup, 1, START_WALL_S)
+        self.pump = build_pump(Profile.load(profile), setup, 1, START_WALL_S)
         self.pump.board.power_on()
         super().__init__(self.pump)
         self.pass_time(0)

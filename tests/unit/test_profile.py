@@ -22,7 +22,7 @@ def _edited(tmp_path: Path, pattern: str, replacement: str) -> Path:
 
 
 def test_these_pumps_are_shipped() -> None:
-    assert names() == ["open-pca", "rotor-20", "rotor-40"]
+    assert names() == ["open-pca", "rotor-20", "rotor-40", "rotor-40-legacy"]
 
 
 @pytest.mark.parametrize("name", ["rotor-20", "rotor-40"])
@@ -46,15 +46,18 @@ def test_the_rates_are_those_of_the_table() -> None:
     assert {name: getattr(device, name) * 24 for name in day_pl} == day_pl
 
 
-def test_the_two_rotor_pumps_differ_in_size_only() -> None:
-    small, large = Profile.load("rotor-20"), Profile.load("rotor-40")
-    assert small.plant == large.plant
+@pytest.mark.parametrize(
+    ("name", "key"), [("rotor-20", "capacity_nl"), ("rotor-40-legacy", "legacy_update")]
+)
+def test_the_rotor_pumps_differ_in_one_thing_only(name: str, key: str) -> None:
+    other, usual = Profile.load(name), Profile.load("rotor-40")
+    assert other.plant == usual.plant
     differing = {
         field.name
         for field in fields(DeviceConfig)
-        if getattr(small.device, field.name) != getattr(large.device, field.name)
+        if getattr(other.device, field.name) != getattr(usual.device, field.name)
     }
-    assert differing == {"model", "capacity_nl"}
+    assert differing == {"model", key}
 
 
 @pytest.mark.parametrize("name", names())
@@ -133,7 +136,8 @@ def test_a_profile_without_tables_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        ProfileError, match="no profile rotor-80; there are open-pca, rotor-20, rotor-40"
+        ProfileError,
+        match="no profile rotor-80; there are open-pca, rotor-20, rotor-40, rotor-40-legacy",
     ):
         Profile.load("rotor-80")
 

@@ -208,7 +208,7 @@ def test_an_instant_may_be_a_wall_clock_time_and_steps_are_put_in_order() -> Non
         (
             'profile = "rotor-50"\nduration = "1d"',
             "s.toml:1: profile: no profile rotor-50; there are open-pca, rotor-20, rotor-40, "
-            "or a .toml file",
+            "rotor-40-legacy, or a .toml file",
         ),
         (
             'profile = "rotor-40"\nduration = 30',
