@@ -290,7 +290,7 @@ class Acts:
     def _mean(self) -> Flow:
         """What the pump would give on the mean, were it running."""
         stored = self._infusion.prescribed
-        if stored is None or self._journal.durable.minimum_rate:
+        if stored is None or self._infusion.held:
             return self._infusion.basal_flow()
         return mean_flow(stored.therapy, self._config)
 

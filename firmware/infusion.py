@@ -23,6 +23,7 @@ _STARTS: Final = {
     BolusKind.PRIME_CATHETER: Event.START_PRIME,
 }
 """Kinds of bolus that have a mode of their own."""
+_BASAL: Final = (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE)
 _BOLUS_FROM: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 
 
@@ -143,6 +144,9 @@ class Infusion(Running):
             self._enter_basal(now_us)
             self.delivery.change(self.basal_flow(), now_us)
             self._settle_when_idle(now_us)
+        elif self.held and self.modes.mode in _BASAL:
+            self._enter_basal(now_us)
+            self._flow_as_due(now_us)
 
     def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
         assert self.stored is not None
@@ -207,7 +211,7 @@ class Infusion(Running):
         self.taken_over = True
         if self.program is ProgramKind.STOPPED:
             self.stop_as_prescribed(at_us)
-        elif self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE):
+        elif self.modes.mode in _BASAL:
             self._enter_basal(at_us)
         elif before is ProgramKind.STOPPED and reason in _PROGRAM_REASONS:
             self.deliver(at_us)

@@ -4,9 +4,10 @@ Knows what was prescribed and what has been begun, not whether the pump is runni
 infusion's, which is built on this.
 """
 
+from firmware.alarms import AlarmManager
 from firmware.bridging import Bridging
 from firmware.delivery import Delivery
-from firmware.device import DeviceConfig
+from firmware.device import DeviceConfig, LowReservoirBasal
 from firmware.doses import DoseHistory
 from firmware.dosing import Dosing
 from firmware.event_log import EventLog
@@ -19,7 +20,7 @@ from firmware.program import program_of
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
 from hal.board import Board
-from protocol.codes import BolusKind, LockoutFrom, ProgramKind
+from protocol.codes import BolusKind, Code, LockoutFrom, ProgramKind
 
 _US_PER_S = 1_000_000
 
@@ -27,10 +28,18 @@ _US_PER_S = 1_000_000
 class Regimen:
     """The prescription in force, and what of it is under way."""
 
-    def __init__(self, board: Board, config: DeviceConfig, journal: Journal, log: EventLog) -> None:
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        journal: Journal,
+        log: EventLog,
+        alarms: AlarmManager,
+    ) -> None:
         self._config = config
         self._journal = journal
         self._log = log
+        self._alarms = alarms
         self._clock = board.clock
         self.delivery = Delivery(board.motor, board.encoder, journal, config)
         self.dosing = Dosing(config, journal, log, self.delivery)
@@ -60,8 +69,7 @@ class Regimen:
     @property
     def bridge_runs(self) -> bool:
         """True while a bridge takes the basal's place, a stalled one too."""
-        held = self._journal.durable.minimum_rate
-        return self.bridging.owed and self.modes.mode in PUMPING and not held
+        return self.bridging.owed and self.modes.mode in PUMPING and not self.held
 
     @property
     def basal_paused(self) -> bool:
@@ -69,18 +77,29 @@ class Regimen:
         return self.dosing.pauses_basal
 
     @property
+    def held(self) -> bool:
+        """True while the pump gives no more than its minimum, whatever is prescribed.
+
+        After a low battery, and at LOW_RESERVOIR where the profile says so.
+        """
+        falls = self._config.low_reservoir_basal is LowReservoirBasal.MINIMUM_RATE
+        low = falls and self._alarms.stands(Code.LOW_RESERVOIR)
+        return low or self._journal.durable.minimum_rate
+
+    @property
     def at_minimum(self) -> bool:
         """True when the pump is to give no more than its minimum: program, battery, no record."""
         minimum = self.program in (ProgramKind.MINIMUM_RATE, ProgramKind.STOPPED)
-        return minimum or self._journal.durable.minimum_rate
+        return minimum or self.held
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
+        least = per_hour(self._config.minimum_rate_pl_h)
         if self._journal.durable.minimum_rate or self.prescribed is None:
-            return per_hour(self._config.minimum_rate_pl_h)
-        if self.bridging.owed:
-            return self.bridging.flow
-        return self.schedule.flow
+            return least
+        due = self.bridging.flow if self.bridging.owed else self.schedule.flow
+        # Where a program may be lower than the minimum rate, low drug does not make it more.
+        return least if self.held and exceeds(due, least) else due
 
     def flow(self) -> Flow:
         """Return what is to flow now, a bolus included, while the pump is not stopped."""
@@ -94,7 +113,7 @@ class Regimen:
         Nothing is known of a fall-back or the end of a bridge: what flows now is taken to stay.
         """
         here, stored = self.basal_flow(), self.prescribed
-        if stored is None or self._journal.durable.minimum_rate or self.bridging.owed:
+        if stored is None or self.held or self.bridging.owed:
             return here
         from_us = self.schedule.wall.wall_us(now_us)
         most = self.schedule.program.highest(from_us, from_us + for_us)

@@ -38,10 +38,9 @@ class Running(Regimen):
         log: EventLog,
         alarms: AlarmManager,
     ) -> None:
-        super().__init__(board, config, journal, log)
+        super().__init__(board, config, journal, log, alarms)
         self._supply = board.supply
         self._rtc = board.rtc
-        self._alarms = alarms
         self.stall = StallDetector(config)
         self.stop_watch = StopWatch(config, alarms)
         self.changed = True
@@ -183,7 +182,7 @@ class Running(Regimen):
     # --- inside ---------------------------------------------------------------------------------
 
     def _enter_basal(self, now_us: int) -> None:
-        if self._journal.durable.minimum_rate:
+        if self.held:
             self.bridging.hold()
         elif self.bridging.owed and self.bridging.go_on(now_us):
             self.modes.dispatch(Event.DELIVER_BRIDGE)
