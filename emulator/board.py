@@ -26,15 +26,16 @@ from emulator.devices.encoder import Encoder
 from emulator.devices.entropy import Entropy
 from emulator.devices.flash import FlashMemory
 from emulator.devices.level import LevelSensor
-from emulator.devices.magnet import Magnet
+from emulator.devices.magnet import Magnet, Mechanism, Rotor, Unmoved
 from emulator.devices.motor import Motor
 from emulator.devices.plant import Plant, PlantSetup
 from emulator.devices.sounder import Sounder
 from emulator.devices.supply import MotorSupply
 from emulator.devices.telemetry import Telemetry
+from emulator.devices.valves import Valves
 from emulator.devices.watchdog import Watchdog
 from emulator.faults import FaultBoard, Hardware
-from emulator.profile import Profile
+from emulator.profile import MagnetEffect, PlantModel, Profile
 from emulator.world import World
 from hal.errors import HalUsageError
 from hal.interfaces import ResetCause
@@ -86,7 +87,6 @@ class EmulatedBoard:
         self.battery = Battery(
             world, self.clock, self.motor, interrupt, physics.battery, setup.battery_percent
         )
-        self.magnet = Magnet(world, self.clock, self.motor)
         self.sounder = Sounder(world)
         self.flash = FlashMemory(world, interrupt)
         self.entropy = Entropy(world.stream("entropy"))
@@ -104,7 +104,18 @@ class EmulatedBoard:
         self.reservoir_sensor = (
             None if step_nl is None else LevelSensor(self.clock, self.plant, step_nl)
         )
-        self.faults = FaultBoard(world, Hardware(self.magnet, self.battery, self.link))
+        mechanism = _mechanism(world, self.motor, self.plant, physics)
+        self.magnet = Magnet(self.clock, mechanism)
+        hardware = Hardware(
+            physics.parts,
+            self.magnet,
+            self.battery,
+            self.link,
+            self.plant,
+            mechanism if isinstance(mechanism, Valves) else None,
+            self.reservoir_sensor,
+        )
+        self.faults = FaultBoard(world, hardware)
 
     # The controller
 
@@ -264,3 +275,12 @@ class EmulatedBoard:
 
     def _bitten(self) -> None:
         self.reset(ResetCause.WATCHDOG)
+
+
+def _mechanism(world: World, motor: Motor, plant: Plant, model: PlantModel) -> Mechanism:
+    """Return what a magnetic field meets in this model."""
+    if model.magnet is MagnetEffect.STALL:
+        return Rotor(world, motor)
+    if model.magnet is MagnetEffect.DUMP:
+        return Valves(world, motor, plant.leak, model.dump_pl_h, model.fav_leak_pl)
+    return Unmoved()

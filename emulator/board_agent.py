@@ -36,6 +36,7 @@ from protocol.board_messages import (
     DICTIONARY_ID,
     FLASH_DATA_MAX,
     FLASH_PAGE_MAX,
+    NO_LEVEL,
     REPORT_INTERVAL_US,
     SILENCE_US,
     ArmEncoder,
@@ -70,7 +71,13 @@ LOOKAHEAD_US: Final = 2_000_000
 AGENT: Final = "itpump emulated board, agent 1"
 WATCHDOG_BITE_US: Final = 1_000_000
 """From the missed deadline to the end of the session (`hal.Watchdog`)."""
-_CAPABILITIES: Final = Capability(31)
+_ALWAYS: Final = (
+    Capability.RADIO
+    | Capability.MAGNET
+    | Capability.SOUNDER
+    | Capability.ENCODER_CUT
+    | Capability.LOW_VOLTAGE
+)
 _PATTERNS: Final = frozenset(TonePattern)
 _WALL_MAX_S: Final = 2**32 - 1
 _SLEEP_US: Final = 1 << 62
@@ -207,7 +214,7 @@ class BoardAgent:
             dictionary=DICTIONARY_ID,
             board_id=self._board_id,
             agent=AGENT,
-            capabilities=_CAPABILITIES,
+            capabilities=_ALWAYS | (Capability.LEVEL if self._board.reservoir_sensor else 0),
             cause=self._cause,
             lookahead_us=LOOKAHEAD_US,
             guard_hour=self._guard.hour,
@@ -341,7 +348,7 @@ class BoardAgent:
             self._report_us = self._world.now_us + REPORT_INTERVAL_US
 
     def _report(self) -> Report:
-        board = self._board
+        board, sensor = self._board, self._board.reservoir_sensor
         return Report(
             interrupts=self._pending,
             executed=self._executed,
@@ -356,6 +363,7 @@ class BoardAgent:
             loaded_mv=board.battery.loaded_mv().value,
             wall_s=min(board.rtc.now_s(), _WALL_MAX_S),
             flash_crc=self._flash_crc,
+            level_nl=NO_LEVEL if sensor is None else sensor.level_nl().value,
         )
 
     def _telemetry(self, message: Telemetry) -> None:

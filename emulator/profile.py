@@ -5,17 +5,19 @@ A profile is a TOML file with two tables: `[device]`, all that the controller ma
 edits is read by its path in place of a name.
 """
 
+import enum
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from emulator.devices.battery import BatteryModel
 from firmware.device import DeviceConfig, LowReservoirBasal
 from protocol.codes import ProgramKind
 
+_Choice = TypeVar("_Choice", bound=enum.Enum)
 FOLDER: Final = Path(__file__).parent / "profiles"
 _DAY_US: Final = 86_400_000_000
 _ML_NL: Final = 1_000_000
@@ -52,7 +54,7 @@ DEVICE_RANGES: Final[Mapping[str, tuple[int, int]]] = {
 }
 PLANT_RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "stroke_us": (1_000, 60_000_000),
-    "rotor_deg": (1, 360),
+    "rotor_deg": (0, 360),
     "battery_capacity_nah": (1_000_000, 1_000_000_000_000),
     "battery_rest_na": (1, 1_000_000_000),
     "battery_stroke_nah": (1, 1_000_000_000),
@@ -61,12 +63,35 @@ PLANT_RANGES: Final[Mapping[str, tuple[int, int]]] = {
 }
 _LEVEL_STEP: Final = "level_step_nl"
 """The one key of a profile that may be left out."""
+VALVE_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "dump_pl_h": (1, _L_H_PL),
+    "fav_leak_pl": (1, _ML_NL * 1000),
+}
+"""Keys that only a model with `magnet = "dump"` has."""
 QUANTUM_MAX_NL: Final = 10_000
 """A reserved dose is at most 10 uL."""
 _PROGRAMS: Final = {
     "minimum_rate": ProgramKind.MINIMUM_RATE,
     "stopped": ProgramKind.STOPPED,
 }
+
+
+class Part(enum.Enum):
+    """What one model has and another has not, as people call it."""
+
+    ROTOR = "rotor that a magnetic field holds"
+    VALVES = "valves that a magnetic field opens"
+    LEVEL_SENSOR = "level sensor"
+
+
+class MagnetEffect(enum.Enum):
+    """What a magnetic field does to a model."""
+
+    STALL = "stall"
+    """It holds the rotor."""
+    DUMP = "dump"
+    """It forces the valves open: the reservoir empties."""
+    NONE = "none"
 
 
 class ProfileError(ValueError):
@@ -80,10 +105,29 @@ class PlantModel:
     stroke_us: int
     """How long the motor is driven for one stroke."""
     rotor_deg: int
-    """How far the rotor turns in one stroke."""
+    """How far the rotor turns in one stroke; 0: nothing turns."""
     battery: BatteryModel
+    magnet: MagnetEffect = MagnetEffect.STALL
+    dump_pl_h: int = 0
+    """What flows through valves that a field holds open; 0: there are none."""
+    fav_leak_pl: int = 0
+    """What flows until a flow-activated valve has shut."""
     level_step_nl: int | None = None
     """Finest difference that the level sensor shows; None: there is no level sensor."""
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """What this model has of what only some have."""
+        parts = set(_MAGNET_PARTS.get(self.magnet, ()))
+        if self.level_step_nl is not None:
+            parts.add(Part.LEVEL_SENSOR)
+        return frozenset(parts)
+
+
+_MAGNET_PARTS: Final[Mapping[MagnetEffect, tuple[Part, ...]]] = {
+    MagnetEffect.STALL: (Part.ROTOR,),
+    MagnetEffect.DUMP: (Part.VALVES,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +274,27 @@ def _program(table: _Table, key: str) -> ProgramKind:
 
 
 def _low_reservoir_basal(table: _Table, key: str) -> LowReservoirBasal:
+    return _choice(table, key, LowReservoirBasal)
+
+
+def _choice(table: _Table, key: str, choices: type[_Choice]) -> _Choice:
     value = table.take(key)
     try:
-        return LowReservoirBasal(value)
+        return choices(value)
     except ValueError:
-        known = ", ".join(choice.value for choice in LowReservoirBasal)
+        known = ", ".join(choice.value for choice in choices)
         raise table.error(key, f"{value!r} is not one of {known}") from None
 
 
 def _plant(table: _Table) -> PlantModel:
     value = {key: table.integer(key, span) for key, span in PLANT_RANGES.items()}
-    level = table.integer(_LEVEL_STEP, (1, _ML_NL)) if table.has(_LEVEL_STEP) else None
+    magnet = _choice(table, "magnet", MagnetEffect)
+    if magnet is MagnetEffect.DUMP:
+        value |= {key: table.integer(key, span) for key, span in VALVE_RANGES.items()}
     model = PlantModel(
-        value["stroke_us"],
-        value["rotor_deg"],
-        BatteryModel(
+        stroke_us=value["stroke_us"],
+        rotor_deg=value["rotor_deg"],
+        battery=BatteryModel(
             value["battery_capacity_nah"],
             value["battery_rest_na"],
             value["battery_stroke_nah"],
@@ -252,7 +302,10 @@ def _plant(table: _Table) -> PlantModel:
             value["battery_drive_ua"],
             _curve(table, "battery_curve", value["battery_capacity_nah"]),
         ),
-        level,
+        magnet=magnet,
+        dump_pl_h=value.get("dump_pl_h", 0),
+        fav_leak_pl=value.get("fav_leak_pl", 0),
+        level_step_nl=table.integer(_LEVEL_STEP, (1, _ML_NL)) if table.has(_LEVEL_STEP) else None,
     )
     table.done()
     return model

@@ -8,6 +8,10 @@ from `ALARMS`.
 
 Priorities are named as in IEC 60601-1-8. HIGH and MEDIUM sound the implant's critical tone, LOW the
 non-critical one (tone classes and intervals: product advisories of implantable pumps, July 2011).
+
+A pump out of service calls nobody: it sounds nothing, and what would be an alarm in a patient but
+is its proper state (`AT_REST`) does not stand. Whatever else stands stays listed, and sounds again
+when the pump is put back into service.
 """
 
 import enum
@@ -111,6 +115,9 @@ ALARMS: Final[dict[Code, Alarm]] = {
     ),
 }  # fmt: skip
 
+AT_REST: Final = (Code.LOW_RESERVOIR, Code.EMPTY_RESERVOIR, Code.STOPPED_TOO_LONG)
+"""Alarms whose condition is how a pump out of service should be."""
+
 
 @dataclass(slots=True)
 class Standing:
@@ -146,6 +153,7 @@ class AlarmManager:
         }
         self.standing: dict[Code, Standing] = {}
         self._sounding: Priority | None = None
+        self._resting = False
         self.next_tone_us = NEVER_US
 
     def stands(self, code: Code) -> bool:
@@ -178,6 +186,8 @@ class AlarmManager:
 
         `urgent`: as the row's second priority; the same when it stood, but was less urgent.
         """
+        if self._resting and code in AT_REST:
+            return False
         standing = self.standing.get(code)
         if standing is not None:
             standing.active = True
@@ -209,6 +219,19 @@ class AlarmManager:
         self._remove(code)
         return True
 
+    def rest(self, resting: bool) -> None:
+        """Say whether the pump is out of service."""
+        if resting is self._resting:
+            return
+        self._resting = resting
+        if resting:
+            self._silence()
+            for code in AT_REST:
+                if code in self.standing:
+                    self._remove(code)
+        elif self._sounding is not None:
+            self._play()
+
     def service(self, now_us: int) -> None:
         """Start the tone that is due."""
         if now_us >= self.next_tone_us:
@@ -231,14 +254,19 @@ class AlarmManager:
         top = max((other.priority for other in self.standing.values()), default=None)
         if top is None:
             self._sounding = None
-            self._sounder.silence()
-            self.next_tone_us = NEVER_US
+            self._silence()
         elif top is not self._sounding:
             self._sounding = top
             self._play()
 
+    def _silence(self) -> None:
+        self._sounder.silence()
+        self.next_tone_us = NEVER_US
+
     def _play(self) -> None:
         assert self._sounding is not None
+        if self._resting:
+            return
         low = self._sounding is Priority.LOW
         pattern = TonePattern.NON_CRITICAL if low else TonePattern.CRITICAL
         self._sounder.play(pattern)

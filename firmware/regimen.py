@@ -62,6 +62,11 @@ class Regimen:
         return self.prescribed.therapy.program if self.prescribed else ProgramKind.STOPPED
 
     @property
+    def out_of_service(self) -> bool:
+        """True for a pump that was told it holds nothing and is to give nothing: it was removed."""
+        return self.program is ProgramKind.STOPPED and not self.reservoir.fill_pl
+
+    @property
     def patient_may_stop(self) -> bool:
         """True if the prescription lets the patient stop the pump."""
         return self.prescribed is not None and bool(self.prescribed.therapy.patient_may_stop)

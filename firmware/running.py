@@ -57,6 +57,8 @@ class Running(Regimen):
         """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
         super().load(stored, begin)
         self.taken_over = False
+        self._alarms.rest(self.out_of_service)
+        self.stop_watch.look_again()
         self.judge_reservoir()
 
     # --- run and stand --------------------------------------------------------------------------

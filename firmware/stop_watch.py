@@ -35,6 +35,11 @@ class StopWatch:
             self.since_us = since_us
             self.due_us = since_us + self._config.stopped_medium_us
 
+    def look_again(self) -> None:
+        """The pump may have come back into service: an alarm that was kept back is due now."""
+        if self.since_us is not None:
+            self.due_us = self.since_us + self._config.stopped_medium_us
+
     def end(self) -> None:
         """The pump starts, or never will again."""
         self.since_us = None

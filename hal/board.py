@@ -28,7 +28,8 @@ class Board(Protocol):
         while True:
             deadline_us = firmware.service(board.wait_for_interrupt(deadline_us))
 
-    The peripherals stay the same objects for the life of the board.
+    The peripherals stay the same objects for the life of the board. Whether there is a level
+    sensor is settled when a controller boots: a board at the end of a line says it at attach.
     """
 
     @property

@@ -32,6 +32,8 @@ SILENCE_US: Final = 500_000
 """The dead-man time: four Ticks in a row may be lost."""
 NO_GUARD: Final = 0xFFFF_FFFF
 """A rate guard that is not set."""
+NO_LEVEL: Final = 0xFFFF_FFFF
+"""The level where there is no sensor, or it cannot be read."""
 FLASH_DATA_MAX: Final = 240
 """Flash content in one message: with its address and length below a BLOB's 255 bytes."""
 FLASH_PAGE_MAX: Final = 128
@@ -75,6 +77,8 @@ class Capability(enum.IntFlag):
     """Cuts the motor's supply by itself when the encoder passes its limit."""
     LOW_VOLTAGE = 16
     """Watches the loaded voltage by itself."""
+    LEVEL = 32
+    """A level sensor in the reservoir."""
 
 
 @message
@@ -197,6 +201,12 @@ class Report(Message):
     loaded_mv: int = wire("H", unit="mV", doc="battery voltage, motor driven")
     wall_s: int = wire("I", unit="s", doc="wall clock since 2000-01-01; 0: never set")
     flash_crc: int = wire("I", doc="CRC-32C of what the last flash operation touched, read back")
+    level_nl: int = wire(
+        "I",
+        unit="nL",
+        doc="reservoir volume that the level sensor shows; 4294967295: not read, or no sensor",
+        default=NO_LEVEL,
+    )
 
 
 @message

@@ -18,6 +18,7 @@ from tools.quantity import (
     number,
     positive_us,
     volume_nl,
+    volume_shift_nl,
 )
 
 ANSWER_S: Final = 10.0
@@ -161,10 +162,19 @@ def _parameter(fault: str, text: str) -> tuple[str, int | str]:
     if not equals:
         raise QuantityError(f'"{text}": a parameter is KEY=VALUE')
     known = FAULTS[fault].parameters if fault in FAULTS else {}
-    if name in known and known[name].kind == "duration":
-        return name, duration_us(value)
-    number(value)  # the emulator reads the text exactly too, and names it when it is out of range
+    kind = known[name].kind if name in known else ""
+    if kind in _UNITS:
+        return name, _UNITS[kind](value)
+    if kind != "boolean":
+        number(value)  # the emulator reads the text too, and names it when it is out of range
     return name, value
+
+
+_UNITS: Final[dict[str, Callable[[str], int]]] = {
+    "duration": duration_us,
+    "volume": volume_shift_nl,
+}
+"""Kinds of parameters that have a unit -> their readers."""
 
 
 def _refill(args: argparse.Namespace) -> Fields:

@@ -99,6 +99,15 @@ def volume_nl(value: object) -> int:
     return nanolitres
 
 
+def volume_shift_nl(value: object) -> int:
+    """Return a volume in nL that may be below 0, such as "-1 mL". Raises QuantityError."""
+    below = isinstance(value, str) and value.startswith("-")
+    try:
+        return -volume_nl(str(value)[1:]) if below else volume_nl(value)
+    except QuantityError as error:
+        raise QuantityError(str(error).replace('"', '"-', 1) if below else str(error)) from None
+
+
 def mass_pg(value: object) -> int:
     """Return a mass in pg. Raises QuantityError."""
     return _parse(value, _MASS)[1]

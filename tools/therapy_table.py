@@ -8,7 +8,7 @@ checks them all again.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Protocol
@@ -172,7 +172,7 @@ class TherapyTable:
     def _check(self, therapy: Therapy, new_mode: bool) -> None:
         """Refuse a therapy in which something is missing."""
         if therapy.program is ProgramKind.SIMPLE_CONTINUOUS:
-            self._check_rate(therapy)
+            self._check_rate(new_mode)
         elif therapy.program is ProgramKind.FLEX and not therapy.steps:
             raise self.table.error('mode "flex" needs steps or days', "mode")
         elif therapy.program is ProgramKind.PERIODIC:
@@ -183,15 +183,10 @@ class TherapyTable:
                 f"{key}: a mass needs a concentration of {primary.name} above 0", key
             )
 
-    def _check_rate(self, therapy: Therapy) -> None:
-        if therapy.rate.amount == 0:
-            given = "rate" in self.changes
-            message = (
-                f'{self.rate_key}: 0 is no rate; mode "stopped" delivers nothing'
-                if given
-                else 'mode "simple_continuous" needs dose_per_day or rate'
-            )
-            raise self.table.error(message, self.rate_key if given else "mode")
+    def _check_rate(self, new_mode: bool) -> None:
+        """Refuse no rate at all; whether 0 is one depends on the pump."""
+        if new_mode and "rate" not in self.changes:
+            raise self.table.error('mode "simple_continuous" needs dose_per_day or rate', "mode")
 
     def _check_periodic(self, therapy: Therapy, new_mode: bool) -> None:
         boluses = therapy.periodic
@@ -224,28 +219,30 @@ class TherapyTable:
 
 def check_device(written: TherapyTable, parameters: ProgramParameters, device: HardLimits) -> None:
     """Check a prescription against the hard limits of one pump. Raises FileError."""
-    table, therapy = written.table, parameters.therapy
+    for key, message in misfits(parameters, device, written.rate_key):
+        raise written.table.error(message, key)
+
+
+def misfits(
+    parameters: ProgramParameters, device: HardLimits, rate_key: str = "rate"
+) -> Iterator[tuple[str, str]]:
+    """Yield (key, what is wrong) of all that one pump cannot do."""
+    therapy, model = parameters.therapy, device.model
     volumes = {"low_reservoir_alarm": therapy.low_reservoir_nl}
     if parameters.fill_nl != FILL_NOT_TOLD:
         volumes["reservoir_fill"] = parameters.fill_nl
+    held = show.millilitres(device.capacity_nl)
     for key, volume_nl in volumes.items():
         if volume_nl > device.capacity_nl:
-            asked, held = show.millilitres(volume_nl), show.millilitres(device.capacity_nl)
-            raise table.error(f"{key}: {asked}: {device.model} holds {held}", key)
+            yield key, f"{key}: {show.millilitres(volume_nl)}: {model} holds {held}"
     if therapy.low_reservoir_nl == device.capacity_nl:
-        held = show.millilitres(device.capacity_nl)
-        raise table.error(
-            f"low_reservoir_alarm: {held}: a full {device.model} is not low; give less",
-            "low_reservoir_alarm",
-        )
+        key = "low_reservoir_alarm"
+        yield key, f"{key}: {held}: a full {model} is not low; give less"
     for name, flow, low_pl_h in _flows(therapy, device):
         if not low_pl_h <= flow <= device.flow_max_pl_h:
             low, high = show.rate_day(low_pl_h), show.rate_day(device.flow_max_pl_h)
-            raise table.error(
-                f"{written.rate_key}: {name}{show.rate_day(flow)}: "
-                f"{device.model} gives {low} to {high}",
-                written.rate_key,
-            )
+            wrong = f"{name}{show.rate_day(flow)}: {model} gives {low} to {high}"
+            yield rate_key, f"{rate_key}: {wrong}"
 
 
 def _flows(therapy: Therapy, device: HardLimits) -> list[tuple[str, Fraction, int]]:

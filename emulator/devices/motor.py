@@ -28,8 +28,8 @@ INTERVAL_MIN_US: Final = 1_000
 """Shortest interval the pacing timer takes (`hal.Motor.dispense`)."""
 HISTORY_US: Final = 3_600_000_000
 """How far back the rotor's position is remembered: one hour."""
-_HISTORY_MAX: Final = 512
-"""Motions remembered: more than an hour of 40-stroke batches at 24 mL/day, the fastest."""
+_HISTORY_MAX: Final = 2048
+"""Motions remembered: more than an hour of batches of 10 uL at 240 mL/day."""
 NEVER: Final = 1 << 90
 """A position or charge that is never reached."""
 
@@ -228,6 +228,11 @@ class Motor:
                 return motion.position_at(t_us)
         first = self._history[0]
         return first.position_at(first.from_us)
+
+    @property
+    def remembered_us(self) -> int:
+        """How far back `position_before` remembers."""
+        return self._history[0].from_us
 
     def drawn(self) -> int:
         """Microstrokes driven with power until now."""

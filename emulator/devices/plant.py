@@ -1,18 +1,20 @@
 """The plant: the physical truth about the fluid, which the controller never sees.
 
-Theory of operation. The rotor's position says how much the pump would have moved, each fill how
-much it could: what has left the pump is a pure function of the position. So nothing advances; a
-look at any instant, now or in the remembered past, is the same arithmetic on the motor's motion.
-Looking changes nothing, and a quiet month costs nothing.
+Theory of operation. The motor's position and the leak past the strokes say how much the pump would
+have moved, each fill how much it could: what has left the pump is a pure function of those. So
+nothing advances; a look at any instant, now or in the remembered past, is the same arithmetic on
+the motor's motion and the leak's. Looking changes nothing, and a quiet month costs nothing.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
 
 from emulator.devices.catheter import FluidPath
 from emulator.devices.fluid import Drug, masses_pg
+from emulator.devices.leak import Leak
 from emulator.devices.motor import HISTORY_US, STROKE, Motor
 from emulator.devices.reservoir import Reservoir
 from emulator.world import World
@@ -69,7 +71,7 @@ class Account(NamedTuple):
     left: int
     """In the reservoir."""
     lost: int
-    """Taken out with a needle."""
+    """Taken out with a needle, or put beside the reservoir."""
 
     @property
     def found(self) -> int:
@@ -90,15 +92,16 @@ def unbalanced(ledger: Mapping[str, Account]) -> list[str]:
 
 
 class _Fill(NamedTuple):
-    """Where a fill began."""
+    """When a fill began, and where."""
 
-    position: int
+    at_us: int
+    swept_pl: int
     place_pl: int
     volume_pl: int
 
 
 class Plant:
-    """Rotor, reservoir, path: the truths of one pump.
+    """Motor, leak, reservoir, path: the truths of one pump.
 
     `stroke_pl` is the effective stroke; `rotor_deg` how far the rotor turns in one stroke.
     """
@@ -115,17 +118,21 @@ class Plant:
     ) -> None:
         self._world = world
         self._motor = motor
+        self.leak = Leak(world)
+        """What pressure drives past the strokes."""
         self._stroke_appl = stroke_pl * (_PPM + setup.flow_bias_ppm)
         self._rotor_deg = rotor_deg
         path_pl = setup.tubing_pl + setup.catheter_pl
         held = masses_pg(path_pl, setup.drugs) if setup.path == "primed" else {}
         self._path = FluidPath(path_pl, held)
         self._reservoir = Reservoir(capacity_pl)
-        self._fills = deque([_Fill(0, 0, 0)], _FILLS_MAX)
+        self._fills = deque([_Fill(0, 0, 0, 0)], _FILLS_MAX)
         self._filled_pl = 0
         self._removed_pl = 0
         self.fills = 0
         """How often the reservoir was filled since this world began or was restored."""
+        self.pocket = Fraction(0)
+        """Part of each refill that misses the reservoir, 0..1."""
         self._given_pg = dict(held)
         self._removed_pg: dict[str, int] = {}
         self.refill(setup.fill_pl, setup.drugs)
@@ -135,7 +142,7 @@ class Plant:
     @property
     def delivered_pl(self) -> int:
         """Volume that has left the pump since the world began."""
-        return self._delivered_at(self._motor.position())
+        return self._drawn_pl(self._fills[-1], self._swept_pl(self._motor.position()))
 
     @property
     def reservoir_pl(self) -> int:
@@ -168,12 +175,11 @@ class Plant:
     @property
     def flow_pl_h(self) -> int:
         """Volume that left the pump in the trailing hour, or as far back as is remembered."""
-        before = self._motor.position_before(self._world.now_us - HISTORY_US)
-        return self.delivered_pl - self._delivered_at(before)
+        return self.delivered_pl - self._delivered_at(self._world.now_us - HISTORY_US)
 
     @property
     def rotor_deg(self) -> int:
-        """How an X-ray shows the rotor, 0..359 degrees."""
+        """How an X-ray shows the rotor, 0..359 degrees; 0 where nothing turns."""
         return self._motor.position() * self._rotor_deg // STROKE % 360
 
     def ledger(self) -> dict[str, Account]:
@@ -209,21 +215,28 @@ class Plant:
     def refill(self, volume_pl: int, drugs: tuple[Drug, ...]) -> int:
         """Take all of the residual out, put `volume_pl` in, return the residual volume, pL.
 
-        Raises ValueError, with nothing changed, for a volume below 0 or above capacity.
+        Of the volume `pocket` is lost in the tissue around the pump. Raises ValueError, with
+        nothing changed, for a volume below 0 or what goes into the reservoir above capacity.
         """
-        position = self._motor.position()
-        place_pl = self._delivered_at(position)
+        place_pl = self.delivered_pl
         residual_pl = self._reservoir.volume_pl(place_pl)
         residual_pg = {drug: self._reservoir.mass_pg(drug, place_pl) for drug in self._given_pg}
-        self._reservoir.replace(place_pl, volume_pl, drugs)
+        pocket_pl = int(volume_pl * self.pocket)
+        self._reservoir.replace(place_pl, volume_pl - pocket_pl, drugs)
         self._path.begin(self._reservoir.fill)
-        self._fills.append(_Fill(position, place_pl, volume_pl))
+        swept_pl = self._swept_pl(self._motor.position())
+        filled_pl = volume_pl - pocket_pl
+        self._fills.append(_Fill(self._world.now_us, swept_pl, place_pl, filled_pl))
         self.fills += 1
         self._filled_pl += volume_pl
-        self._removed_pl += residual_pl
+        self._removed_pl += residual_pl + pocket_pl
         _add(self._removed_pg, residual_pg)
         _add(self._given_pg, self._reservoir.fill.masses_pg)
-        self._world.record("plant", "FILL", volume_pl=volume_pl, residual_pl=residual_pl)
+        pocket_pg = masses_pg(pocket_pl, drugs)
+        _add(self._removed_pg, pocket_pg)
+        _add(self._given_pg, pocket_pg)
+        detail = {"pocket_pl": pocket_pl} if pocket_pl else {}
+        self._world.record("plant", "FILL", volume_pl=volume_pl, residual_pl=residual_pl, **detail)
         return residual_pl
 
     def save(self) -> dict[str, Any]:
@@ -240,7 +253,7 @@ class Plant:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Be as `save` found it; the motor must have been restored before."""
+        """Be as `save` found it; motor and leak must have been restored before."""
         self._stroke_appl = state["stroke_appl"]
         self._path.restore(state["path"])
         self._reservoir.restore(state["reservoir"])
@@ -250,17 +263,28 @@ class Plant:
         self._given_pg = dict(state["given_pg"])
         self._removed_pg = dict(state["removed_pg"])
 
-    def _delivered_at(self, position: int) -> int:
-        """Volume that has left the pump when the rotor is at `position`."""
+    def _delivered_at(self, t_us: int) -> int:
+        """Volume that had left the pump at an instant of the past hour, as far as remembered."""
+        t_us = max(t_us, self._motor.remembered_us)
+        swept_pl = self._stroked_pl(self._motor.position_before(t_us)) + self.leak.volume_at(t_us)
         for fill in reversed(self._fills):
-            if fill.position <= position:
-                moved_pl = self._moved_pl(position) - self._moved_pl(fill.position)
-                return fill.place_pl + min(fill.volume_pl, moved_pl)
+            if fill.at_us <= t_us:
+                return self._drawn_pl(fill, swept_pl)
         return self._fills[0].place_pl
 
-    def _moved_pl(self, position: int) -> int:
-        """Volume the rotor has swept from position 0, with fluid in it or not."""
+    def _swept_pl(self, position: int) -> int:
+        """Volume moved until now, rotor at `position`, with fluid in it or not."""
+        return self._stroked_pl(position) + self.leak.volume_pl
+
+    def _stroked_pl(self, position: int) -> int:
+        """The part of it that strokes have moved."""
         return position * self._stroke_appl // (STROKE * _PPM)
+
+    @staticmethod
+    def _drawn_pl(fill: _Fill, swept_pl: int) -> int:
+        """Place of the tape when so much has been moved: a fill gives no more than it has."""
+        drawn_pl = swept_pl - fill.swept_pl
+        return fill.place_pl + (drawn_pl if drawn_pl < fill.volume_pl else fill.volume_pl)
 
 
 def _add(totals: dict[str, int], amounts: Any) -> None:

@@ -17,7 +17,7 @@ from hal.serial_board.entropy import HostEntropy, RandomBytes
 from hal.serial_board.flash import SerialFlash
 from hal.serial_board.link import ATTACH_MAX_US, ControllerLink
 from hal.serial_board.motion import SerialEncoder, SerialMotor, SerialSupply
-from hal.serial_board.sensors import SerialBattery, SerialMagnet
+from hal.serial_board.sensors import SerialBattery, SerialMagnet, SerialReservoirSensor
 from hal.serial_board.sounder import SerialSounder
 from hal.serial_board.stream import ByteStream
 from hal.serial_board.telemetry import SerialTelemetry
@@ -26,6 +26,7 @@ from protocol.board_messages import (
     FLASH_PAGE_MAX,
     Attached,
     BoardCause,
+    Capability,
     FlashData,
     LowerGuard,
     Report,
@@ -75,8 +76,7 @@ class SerialBoard:
         self.supply = SerialSupply(link)
         self.battery = SerialBattery(link)
         self.magnet = SerialMagnet()
-        self.reservoir_sensor: ReservoirSensor | None = None
-        """No board at the end of a line has one yet."""
+        self._level = SerialReservoirSensor()
         self.sounder = SerialSounder(link)
         self.flash = SerialFlash(link)
         self.entropy = HostEntropy(entropy)
@@ -87,6 +87,12 @@ class SerialBoard:
             FlashData: self._flash_data,
             Telemetry: self.telemetry.receive,
         }
+
+    @property
+    def reservoir_sensor(self) -> ReservoirSensor | None:
+        """Level sensor; None where the board has said at attach that there is none, and before."""
+        there = self.identity is not None and self.identity.capabilities & Capability.LEVEL
+        return self._level if there else None
 
     @property
     def line(self) -> LineQuality:
@@ -197,6 +203,7 @@ class SerialBoard:
         self.encoder.reported(report, taken_us)
         self.battery.reported(report, taken_us)
         self.magnet.reported(report, taken_us)
+        self._level.reported(report, taken_us)
 
     def _believe(self, report: Report) -> None:
         """Give up a board whose counts cannot be: it is not the one that was attached."""

@@ -1,11 +1,11 @@
-"""Battery and field sensor of a board at the far end of a line: as last reported."""
+"""Battery, field and level sensor of a board at the far end of a line: as last reported."""
 
 from typing import Final
 
 from hal.errors import HalUsageError
 from hal.interfaces import Sample
 from hal.serial_board.link import ControllerLink
-from protocol.board_messages import ArmLowVoltage, Report
+from protocol.board_messages import NO_LEVEL, ArmLowVoltage, Report
 
 _THRESHOLD_MAX_MV: Final = 65_535
 
@@ -56,3 +56,19 @@ class SerialMagnet:
     def reported(self, report: Report, taken_us: int) -> None:
         """Take what the board says."""
         self._field = Sample(report.magnet, taken_us)
+
+
+class SerialReservoirSensor:
+    """`hal.ReservoirSensor`."""
+
+    def __init__(self) -> None:
+        self._level = Sample(0, 0)
+
+    def level_nl(self) -> Sample:
+        """Volume above the unextractable residual, nL; the last one while it cannot be read."""
+        return self._level
+
+    def reported(self, report: Report, taken_us: int) -> None:
+        """Take what the board says."""
+        if report.level_nl != NO_LEVEL:
+            self._level = Sample(report.level_nl, taken_us)

@@ -73,6 +73,9 @@ class EmulatedTarget(Target):
     def drain(self, percent: int) -> None:
         self.emulated.faults.inject("battery.drain", {"percent": percent})
 
+    def fill(self, volume_nl: int) -> None:
+        self.emulated.plant.refill(volume_nl * 1000, ())
+
     def heard(self) -> TonePattern | None:
         return self.emulated.sounder.active
 

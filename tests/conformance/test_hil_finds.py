@@ -141,11 +141,20 @@ def test_a_good_board_passes_every_suite(target: LineTarget) -> None:
     assert {check.name.partition(":")[0] for check in found} == set(contract.HINTS)
 
 
+def test_a_peripheral_that_the_board_has_not_got_is_listed() -> None:
+    rotor = LineTarget(Profile.load("rotor-40"))
+    found = contract.run(rotor, TOLERANCES, lambda name: name.startswith("reservoir_sensor"))
+    assert len(found) == 4
+    assert {(one.verdict, one.hint) for one in found} == {
+        (Verdict.NOT_TESTED, "needs a reservoir sensor")
+    }
+
+
 def test_what_needs_a_hand_is_listed_and_nothing_else_needs_one(
     target: LineTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target, "hands", frozenset({Hand.LINE}))
-    for hand in ("power_cycle", "drain", "magnet", "near_field", "heard", "host_write"):
+    for hand in ("power_cycle", "drain", "fill", "magnet", "near_field", "heard", "host_write"):
         monkeypatch.setattr(target, hand, partial(getattr(Target, hand), target))
     found = contract.run(target, TOLERANCES, lambda name: True)
     assert {check.verdict for check in found} == {Verdict.OK, Verdict.NOT_TESTED}

@@ -23,7 +23,8 @@ from protocol.board_messages import REPORT_INTERVAL_US
 
 CORE: Final = frozenset({"motor", "encoder", "supply", "flash", "telemetry", "clock"})
 REST: Final = frozenset({"battery", "magnet", "sounder", "watchdog", "entropy"})
-SUITES: Final = CORE | REST
+SENSED: Final = frozenset({"reservoir_sensor"})
+SUITES: Final = CORE | REST | SENSED
 
 
 class Bench:
@@ -57,6 +58,10 @@ class Bench:
 
     def drain(self, percent: int) -> None:
         """Take charge from the battery, percent of its capacity."""
+        raise NotImplementedError
+
+    def fill(self, volume_nl: int) -> None:
+        """Take out what is in the reservoir, and put this in."""
         raise NotImplementedError
 
     def heard(self) -> TonePattern | None:
@@ -119,10 +124,10 @@ class EmulatedBench(Bench):
 
     tolerance_us = 0
 
-    def __init__(self) -> None:
+    def __init__(self, profile: str = "rotor-40") -> None:
         self._world = World(seed=1)
         setup = PlantSetup(fill_pl=40 * 10**9)
-        self.board = self._emulated = EmulatedBoard(self._world, Profile.load("rotor-40"), setup)
+        self.board = self._emulated = EmulatedBoard(self._world, Profile.load(profile), setup)
         self.board.power_on()
 
     def host_write(self, data: bytes) -> None:
@@ -142,6 +147,9 @@ class EmulatedBench(Bench):
 
     def drain(self, percent: int) -> None:
         self._emulated.faults.inject("battery.drain", {"percent": percent})
+
+    def fill(self, volume_nl: int) -> None:
+        self._emulated.plant.refill(volume_nl * 1000, ())
 
     def heard(self) -> TonePattern | None:
         return self._emulated.sounder.active
@@ -163,10 +171,10 @@ class SerialBench(EmulatedBench):
     tolerance_us = 2 * DELAY_US
     settle_us = REPORT_INTERVAL_US + 2 * DELAY_US
 
-    def __init__(self) -> None:
+    def __init__(self, profile: str = "rotor-40") -> None:
         self._world = World(seed=1)
         setup = PlantSetup(fill_pl=40 * 10**9)
-        self._emulated = EmulatedBoard(self._world, Profile.load("rotor-40"), setup)
+        self._emulated = EmulatedBoard(self._world, Profile.load(profile), setup)
         line = BoardLine(self._world)
         BoardAgent(self._world, self._emulated, line)
         self._emulated.power_on()
@@ -195,7 +203,9 @@ class SerialBench(EmulatedBench):
 
 
 TARGETS: Final[dict[str, tuple[Callable[[], Bench], frozenset[str]]]] = {
-    "emulated": (EmulatedBench, SUITES),
-    "serial": (SerialBench, SUITES),
+    "emulated": (EmulatedBench, CORE | REST),
+    "serial": (SerialBench, CORE | REST),
+    "sensed": (lambda: EmulatedBench("sensed-40"), SENSED),
+    "serial sensed": (lambda: SerialBench("sensed-40"), SENSED),
 }
 """Name of a target: how to make it, and the suites it takes part in."""

@@ -43,6 +43,9 @@ class PortBench(Bench):
     def drain(self, percent: int) -> None:
         self._target.drain(percent)
 
+    def fill(self, volume_nl: int) -> None:
+        self._target.fill(volume_nl)
+
     def heard(self) -> TonePattern | None:
         return self._target.heard()
 

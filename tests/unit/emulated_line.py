@@ -13,11 +13,19 @@ DAY_US = 86_400_000_000
 
 
 class EmulatedLine(WorldTransport):
-    """A full 40 mL pump, just powered on; time passes when a test says so."""
+    """A full pump, just powered on; time passes when a test says so."""
 
-    def __init__(self, profile: str = "rotor-40") -> None:
-        setup = PlantSetup(fill_pl=FILL_PL, drugs=(Drug("baclofen", 2_000_000_000),))
-        self.pump = build_pump(Profile.load(profile), setup, 1, START_WALL_S)
+    def __init__(
+        self,
+        profile: str = "rotor-40",
+        fill_pl: int = FILL_PL,
+        seed: int = 1,
+        start_wall_s: int = START_WALL_S,
+    ) -> None:
+        """The seed makes the serial number."""
+        setup = PlantSetup(fill_pl=fill_pl, drugs=(Drug("baclofen", 2_000_000_000),))
+        self._fill_pl = fill_pl
+        self.pump = build_pump(Profile.load(profile), setup, seed, start_wall_s)
         self.pump.board.power_on()
         super().__init__(self.pump)
         self.pass_time(0)
@@ -29,4 +37,4 @@ class EmulatedLine(WorldTransport):
     @property
     def delivered_ul(self) -> int:
         """What has physically left the reservoir."""
-        return (FILL_PL - self.pump.board.plant.reservoir_pl) // 10**6
+        return (self._fill_pl - self.pump.board.plant.reservoir_pl) // 10**6

@@ -34,9 +34,11 @@ def setup(**changes: object) -> PlantSetup:
 class Rig:
     """A world, a powered board without controller, and the interrupts it raised."""
 
-    def __init__(self, plant: PlantSetup | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, plant: PlantSetup | None = None, seed: int = 1, profile: Profile = PROFILE
+    ) -> None:
         self.world = World(seed)
-        self.board = EmulatedBoard(self.world, PROFILE, plant or setup())
+        self.board = EmulatedBoard(self.world, profile, plant or setup())
         self.board.power_on()
         self.plant = self.board.plant
 

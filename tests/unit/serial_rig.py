@@ -13,6 +13,7 @@ from emulator.board_agent import BoardAgent
 from emulator.board_line import BoardLine
 from emulator.devices.motor import STROKE
 from emulator.devices.telemetry import Noise
+from emulator.profile import Profile
 from emulator.trace import Trace
 from emulator.world import World
 from hal.interrupts import MOTOR_DONE, NONE
@@ -27,11 +28,15 @@ class SerialRig:
     """`board` is what a controller sees, `emulated` the truth at the other end."""
 
     def __init__(
-        self, seed: int = 1, attach: bool = True, guard: tuple[int, int] | None = None
+        self,
+        seed: int = 1,
+        attach: bool = True,
+        guard: tuple[int, int] | None = None,
+        profile: Profile = PROFILE,
     ) -> None:
         self.world = World(seed)
         self.world.trace = self.trace = Trace(keep_max=1000)
-        self.emulated = EmulatedBoard(self.world, PROFILE, setup())
+        self.emulated = EmulatedBoard(self.world, profile, setup())
         self.line = BoardLine(self.world)
         self.agent = BoardAgent(self.world, self.emulated, self.line)
         self.emulated.power_on()

@@ -7,14 +7,25 @@ from typing import Any
 import pytest
 from rig import HOUR_US, Rig
 
-from emulator.faults import FAULTS
+from emulator.faults import FAULTS, KINDS
+from emulator.profile import Part, Profile
 
+SENSED = Profile.load("sensed-40")
 GOOD: Mapping[str, dict[str, Any]] = {
     "magnet_field": {"recovery": HOUR_US},
+    "fav_reset": {},
+    "reservoir.pocket_fill": {"fraction": "0.5"},
+    "sensor.level_bias": {"by": -1_000_000},
+    "sensor.level_stuck": {},
     "battery.drain": {"percent": 10},
     "link.noise": {"ber": "0.01"},
 }
 LASTING = sorted(name for name, fault in FAULTS.items() if fault.end is not None)
+
+
+def _rig(name: str) -> Rig:
+    """Return a pump that can have this fault."""
+    return Rig(profile=SENSED) if FAULTS[name].needs is Part.LEVEL_SENSOR else Rig()
 
 
 def test_every_fault_of_the_table_is_tried_here() -> None:
@@ -26,12 +37,12 @@ def test_every_fault_and_parameter_says_what_it_is(name: str) -> None:
     assert FAULTS[name].doc
     for parameter in FAULTS[name].parameters.values():
         assert parameter.doc
-        assert parameter.kind in ("duration", "fraction", "percent")
+        assert parameter.kind in KINDS
 
 
 @pytest.mark.parametrize("name", LASTING)
 def test_a_fault_lasts_until_it_is_cleared(name: str) -> None:
-    faults = Rig().board.faults
+    faults = _rig(name).board.faults
     faults.inject(name, GOOD[name])
     assert list(faults.active()) == [name]
     faults.clear(name)
@@ -41,7 +52,7 @@ def test_a_fault_lasts_until_it_is_cleared(name: str) -> None:
 
 @pytest.mark.parametrize("name", LASTING)
 def test_a_fault_ends_when_its_time_is_over(name: str) -> None:
-    rig = Rig()
+    rig = _rig(name)
     rig.board.faults.inject(name, GOOD[name], HOUR_US)
     rig.world.run_until(HOUR_US - 1)
     assert list(rig.board.faults.active()) == [name]
@@ -94,7 +105,7 @@ def test_noise_spoils_the_link_until_cleared() -> None:
             "magnet",
             {},
             None,
-            'no fault "magnet"; there are battery.drain, link.noise, magnet_field',
+            f'no fault "magnet"; there are {", ".join(sorted(FAULTS))}',
         ),
         ("magnet_field", {"tesla": 3}, None, 'has no parameter "tesla"; there are recovery'),
         ("magnet_field", {"recovery": -1}, None, "-1 is not within 0.."),

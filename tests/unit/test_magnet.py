@@ -2,6 +2,8 @@
 
 from rig import HOUR_US, STROKE_PL, Rig
 
+from emulator.devices.magnet import Field
+
 
 def _moves(rig: Rig) -> bool:
     before = rig.plant.delivered_pl
@@ -24,7 +26,7 @@ def test_the_rotor_is_held_while_the_field_is_on() -> None:
 
 def test_a_late_recovery_counts_from_field_on() -> None:
     rig = Rig()
-    rig.board.magnet.field_on(24 * HOUR_US)
+    rig.board.magnet.field_on(Field(24 * HOUR_US))
     rig.run(HOUR_US // 2)
     rig.board.magnet.field_off()
     rig.run(23 * HOUR_US)
@@ -35,7 +37,7 @@ def test_a_late_recovery_counts_from_field_on() -> None:
 
 def test_a_field_outlasts_a_short_recovery() -> None:
     rig = Rig()
-    rig.board.magnet.field_on(HOUR_US)
+    rig.board.magnet.field_on(Field(HOUR_US))
     rig.run(2 * HOUR_US)
     assert not _moves(rig)
     rig.board.magnet.field_off()
@@ -45,7 +47,7 @@ def test_a_field_outlasts_a_short_recovery() -> None:
 
 def test_a_second_field_does_not_shorten_the_recovery_of_the_first() -> None:
     rig = Rig()
-    rig.board.magnet.field_on(24 * HOUR_US)
+    rig.board.magnet.field_on(Field(24 * HOUR_US))
     rig.board.magnet.field_off()
     rig.board.magnet.field_on()
     rig.board.magnet.field_off()

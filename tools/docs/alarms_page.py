@@ -1,7 +1,7 @@
 """docs/alarms.md: the alarm table."""
 
 from emulator.profile import Profile, names
-from firmware.alarms import ALARMS, Alarm, Priority
+from firmware.alarms import ALARMS, AT_REST, Alarm, Priority
 
 _MINUTE_US = 60_000_000
 _HOUR_US = 3_600_000_000
@@ -33,6 +33,12 @@ def render() -> str:
         "",
         f"{Priority.HIGH.name} and {Priority.MEDIUM.name} sound the critical tone (3 s two-tone), "
         f"{Priority.LOW.name} the non-critical one (1 s single tone).",
+        "",
+        "A pump out of service, which was told that it holds 0 mL and whose program is `stopped`,",
+        "calls nobody: it sounds nothing, and "
+        + ", ".join(f"`{code.name}`" for code in AT_REST)
+        + " do not",
+        "stand. Other alarms stay listed, and sound again when it is put back into service.",
         "",
         "| profile | critical tone every | non-critical tone every | stall: basal | stall: bolus "
         "| stopped too long |",

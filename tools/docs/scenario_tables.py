@@ -41,7 +41,13 @@ LISTED: Final = {
     "pump.log": "list of codes",
     "pump.alarms": "list of codes",
 }
-KIND: Final = {"duration": "a time", "fraction": "0 to 1", "percent": "0 to 100"}
+KIND: Final = {
+    "duration": "a time",
+    "fraction": "0 to 1",
+    "percent": "0 to 100",
+    "boolean": "true or false",
+    "volume": "a volume, with `-` where it is less",
+}
 """How a fault's parameter is written."""
 PROFILE_ROWS: Final[dict[str, Callable[[DeviceConfig], str]]] = {
     "reservoir": lambda d: show.millilitres(d.capacity_nl),
@@ -135,7 +141,7 @@ def _parameter(parameter: Parameter) -> str:
     if parameter.default is None:
         return f"{parameter.doc}; must be there"
     default = parameter.default
-    shown = show.duration(default) if parameter.kind == "duration" else default
+    shown = show.duration(default) if parameter.kind == "duration" else str(default).lower()
     return f"{parameter.doc}; default {shown}"
 
 

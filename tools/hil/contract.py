@@ -1,6 +1,7 @@
 """The contract suites of the source tree, run by pytest in this process on the board under test.
 
-A test that needs a hand which the bench has not got (`pytest.mark.needs`) is listed as not tested.
+A test that needs a hand which the bench has not got (`pytest.mark.needs`) is listed as not tested,
+and so is the suite of a peripheral that the board has not got.
 What a test measured against an instant is in its row; another row says how its assertion failed.
 """
 
@@ -35,6 +36,7 @@ HINTS: Final = {
     "clock": "the board's clock and wall clock: no command may hold them",
     "battery": "ADC and comparator: rest and loaded voltage, LOW_VOLTAGE once",
     "magnet": "the field sensor's pin",
+    "reservoir_sensor": "level_nl: what is above the unextractable residual, read for each report",
     "sounder": "piezo: one tone at a time, silent after Attach",
     "watchdog": "ArmWatchdog: 1 s after the deadline; the last one counts",
     "entropy": "random numbers are this host's",
@@ -139,24 +141,36 @@ class Suites:
         wanted = [item for item in items if self._wanted(_name(item))]
         for item in wanted:
             if missing := self._missing(item):
-                suite, what = _split(item)
-                judge = self._judge(suite)
-                judge.not_tested(what, f"needs {', '.join(missing)}")
-                self._take(judge)
+                self._not_tested(item, ", ".join(missing))
         items[:] = [item for item in wanted if not self._missing(item)]
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
         """Take how a test ended, or failed before or after."""
-        if call.excinfo is not None:
+        if call.excinfo is None:
+            if call.when == "call":
+                self._passed(item)
+        elif call.when == "call" and (absent := self._absent(item)):
+            self._not_tested(item, absent)
+        else:
             self._failed(item, call)
-        elif call.when == "call":
-            self._passed(item)
 
     # Inside
 
     def _missing(self, item: Any) -> list[str]:
         needs = {Hand[name.upper()] for mark in item.iter_markers("needs") for name in mark.args}
         return sorted(needs - (self.target.hands if self.target else frozenset(Hand)))
+
+    def _absent(self, item: Any) -> str:
+        """Return the peripheral of the suite, when the board that was attached has none."""
+        suite, _ = _split(item)
+        there = self.target is None or getattr(self.target.board, suite) is not None
+        return "" if there else f"a {suite.replace('_', ' ')}"
+
+    def _not_tested(self, item: Any, needs: str) -> None:
+        suite, what = _split(item)
+        judge = self._judge(suite)
+        judge.not_tested(what, f"needs {needs}")
+        self._take(judge)
 
     def _failed(self, item: Any, call: Any) -> None:
         suite, what = _split(item)

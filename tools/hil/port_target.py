@@ -31,7 +31,7 @@ class StreamTarget(Target):
         self.serial = SerialBoard(stream, baud)
         self.board: Board = self.serial
         if bench is not None:
-            self.hands |= {Hand.POWER, Hand.BATTERY, Hand.MAGNET}
+            self.hands |= {Hand.POWER, Hand.BATTERY, Hand.RESERVOIR, Hand.MAGNET}
 
     def now_us(self) -> int:
         """Return the stream's time."""
@@ -76,6 +76,10 @@ class StreamTarget(Target):
     def drain(self, percent: int) -> None:
         """Let the bench drain the battery."""
         self._ask("inject", fault="battery.drain", parameters={"percent": str(percent)})
+
+    def fill(self, volume_nl: int) -> None:
+        """Let the bench fill the reservoir."""
+        self._ask("refill", volume_nl=volume_nl)
 
     def _ask(self, command: str, **fields: Any) -> Mapping[str, Any]:
         assert self._bench is not None

@@ -97,7 +97,7 @@ class BoardWithRadio:
         self.supply = board.supply
         self.battery = board.battery
         self.magnet = board.magnet
-        self.reservoir_sensor = board.reservoir_sensor
+        self.reservoir_sensor = None  # the reservoir of a bench is not what the kit's pump was told
         self.sounder = board.sounder
         self.flash = board.flash
         self.entropy = board.entropy

@@ -19,6 +19,7 @@ class Hand(enum.StrEnum):
     RADIO = "the other end of the radio (--telemetry)"
     POWER = "a switch for the board's power"
     BATTERY = "a way to drain the battery"
+    RESERVOIR = "a way to fill the reservoir"
     MAGNET = "a magnet"
     NEAR_FIELD = "a near field"
     EAR = "an ear at the piezo"
@@ -77,6 +78,10 @@ class Target(ABC):
     def drain(self, percent: int) -> None:
         """Take charge from the battery, percent of its capacity."""
         raise _missing(Hand.BATTERY)
+
+    def fill(self, volume_nl: int) -> None:
+        """Take out what is in the reservoir, and put this in."""
+        raise _missing(Hand.RESERVOIR)
 
     def heard(self) -> TonePattern | None:
         """Say what the piezo sounds."""

@@ -17,17 +17,20 @@ from protocol.messages import (
 from tools import pump_measures, wall_clock
 from tools.programmer import (
     boluses,
+    exporting,
+    importing,
     log_view,
     program,
     readings,
     refill,
+    removal,
     report,
     transact,
     warnings,
 )
 from tools.programmer import format as text
 from tools.programmer.client import Client
-from tools.programmer.console import Console, Progress
+from tools.programmer.console import Console, watched
 from tools.programmer.errors import NoLink, Refused
 from tools.programmer.transact import (
     EXIT_OK,
@@ -76,14 +79,7 @@ def _log(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.status()
         start = max(first, status.log_first)
-        progress = Progress("log", status.log_next - start)
-        records = []
-        try:
-            for record in client.log(start):
-                records.append(record)
-                progress.at(len(records))
-        finally:
-            progress.end()
+        records = list(watched("log", status.log_next - start, client.log(start)))
         if not console.as_json:
             console.say("\n".join([log_view.HEAD, *map(log_view.line, records)]))
         return EXIT_OK, {
@@ -145,6 +141,11 @@ def _clock(args: argparse.Namespace) -> Job:
     return job
 
 
+def _refill(args: argparse.Namespace) -> Job:
+    """Nothing injected is no refill: the pump is put out of service."""
+    return removal.remove(args) if removal.meant(args) else refill.refill(args)
+
+
 ACTIONS: Final[dict[str, Action]] = {
     "status": _status,
     "program": program.program,
@@ -153,9 +154,11 @@ ACTIONS: Final[dict[str, Action]] = {
     "bridge": boluses.bridge,
     "stop": _stop,
     "resume": _resume,
-    "refill": refill.refill,
+    "refill": _refill,
     "clock": _clock,
     "clear-alarm": _clear_alarm,
     "log": _log,
     "report": report.report,
+    "export": exporting.export,
+    "import": importing.import_,
 }

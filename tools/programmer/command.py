@@ -24,10 +24,12 @@ from tools.programmer.errors import (
     BadInput,
     Interrupted,
     JournalError,
+    NoLink,
     OutputLost,
     ProgrammerError,
     Refused,
 )
+from tools.programmer.exporting import STDOUT
 from tools.programmer.journal import FileJournal, default_folder
 from tools.programmer.transact import WARNINGS
 from tools.programmer.transport import SerialTransport
@@ -36,7 +38,7 @@ from tools.quantity import QuantityError
 from tools.toml_file import FileError
 
 _STOP: Final = "stop"
-_WITHOUT_JOURNAL: Final = ("status", "log", "report", _STOP)
+_WITHOUT_JOURNAL: Final = ("status", "log", "report", "export", _STOP)
 """Actions that prepare no transaction: a damaged journal stops none of them."""
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
@@ -93,6 +95,9 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
     drug.add_argument(
         "--new-drug", action="store_true", help="others, or another concentration: program follows"
     )
+    refill.add_argument(
+        "--empty", action="store_true", help="nothing is injected: put the pump out of service"
+    )
     prime = commands.add_parser("prime", help="fill tubing and catheter")
     prime.add_argument("--catheter", action="store_true", help="the catheter alone")
     bridge = commands.add_parser("bridge", help="bridge a changed concentration")
@@ -115,7 +120,8 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
         metavar="N",
         help="from log record N on; default: the interrogation that this visit began with",
     )
-    for asking in (program, bolus, resume, refill, clear, prime, bridge, clock):
+    import_ = _add_carrying(commands)
+    for asking in (program, bolus, resume, refill, clear, prime, bridge, clock, import_):
         asking.add_argument("--yes", action="store_true", help="do not ask")
     for command in commands.choices.values():  # people write it in either place
         command.add_argument(
@@ -123,9 +129,26 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
         )
 
 
+def _add_carrying(
+    commands: "argparse._SubParsersAction[_ActionParser]",
+) -> argparse.ArgumentParser:
+    """Add export and import; return import, which asks."""
+    export = commands.add_parser("export", help="write all that the pump says into one file")
+    export.add_argument("file", metavar="FILE", help="new file; - for stdout")
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
+    import_ = commands.add_parser("import", help="program what another pump was exported with")
+    import_.add_argument("file", metavar="FILE", help="a file that export has written")
+    import_.add_argument(
+        "--fill", metavar="VOLUME", help='what this pump was filled with, e.g. "20mL"'
+    )
+    import_.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
+    return import_
+
+
 def main(args: argparse.Namespace) -> int:
     """Run one sub-command; return its exit code."""
-    console = Console(args.json, getattr(args, "yes", False))
+    document = args.action == "export" and args.file == STDOUT
+    console = Console(args.json, getattr(args, "yes", False), document)
     try:
         return _run(args, console)
     except ProgrammerError as error:
@@ -168,6 +191,10 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         return code
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; {_so_far(client)}") from None
+    except (NoLink, Refused, BadInput):  # of one step; those before it stand
+        if done := transact.done_text(client):
+            _warn(f"before that the pump has done this: {done}")
+        raise
     except (ProgrammerError, BrokenPipeError):
         raise
     except OSError as error:  # of stdout: port and journal have their own

@@ -9,22 +9,25 @@ import shutil
 import sys
 import termios
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar
 
 BAR_AFTER_S: Final = 0.5
 """A transfer that takes less shows no bar."""
 BAR_WIDTH: Final = 30
 _REDRAW_S: Final = 0.1
 
+T = TypeVar("T")
+
 
 class Console:
     """One command's conversation."""
 
-    def __init__(self, as_json: bool, yes: bool) -> None:
-        """`yes` answers every question."""
-        self.as_json = as_json
+    def __init__(self, as_json: bool, yes: bool, document: bool = False) -> None:
+        """`yes` answers every question; `document`: stdout is for one, and for nothing else."""
+        self.as_json = as_json or document
         self._yes = yes
+        self._document = document
 
     @property
     def can_ask(self) -> bool:
@@ -66,9 +69,13 @@ class Console:
             return self.ask(f'{question} Read the warnings; "{word}" or no:').lower() == word
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
+    def document(self, text: str) -> None:
+        """Print the document that stdout is for."""
+        print(text, end="", flush=True)
+
     def result(self, values: dict[str, Any]) -> None:
-        """Print the object of `--json`; nothing without it."""
-        if self.as_json:
+        """Print the object of `--json`; nothing without it, or where stdout has a document."""
+        if self.as_json and not self._document:
             print(json.dumps(values, indent=2), flush=True)
 
 
@@ -82,6 +89,17 @@ def _forget_typed_ahead() -> None:
 def complain(message: str) -> None:
     """Print one line of error."""
     print(f"itpump: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def watched(noun: str, total: int, items: Iterable[T]) -> Iterator[T]:
+    """Yield the items of a transfer; a bar shows how far it is."""
+    progress = Progress(noun, total)
+    try:
+        for done, item in enumerate(items, 1):
+            yield item
+            progress.at(done)
+    finally:
+        progress.end()
 
 
 class Progress:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import TxnOp
+from tools import whole_file
 from tools.programmer.errors import BadInput, JournalError
 
 CLOSED_KEPT: Final = 64
@@ -131,7 +132,7 @@ class FileJournal(Journal):
             data = self._load()
             yield data
             with self._reported():
-                self._save(json.dumps(data, indent=1))
+                whole_file.write(self._path, json.dumps(data, indent=1).encode())
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -143,20 +144,6 @@ class FileJournal(Journal):
             yield
         finally:
             os.close(lock)
-
-    def _save(self, text: str) -> None:
-        """Replace the file in one step; on the disk when this returns."""
-        new = self._path.with_suffix(".new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ here, before the pump is asked, and again by the pump.
 """
 
 import argparse
+from collections.abc import Sequence
 
 from protocol import codec
 from protocol.codes import TxnOp
@@ -15,7 +16,7 @@ from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import OutsideLimits
 from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Request, Values, therapy_of
-from tools.programmer.warnings import BRIDGE_OMITTED
+from tools.programmer.warnings import BRIDGE_OMITTED, Caution
 from tools.therapy_table import TherapyTable
 from tools.toml_file import FileError
 
@@ -30,7 +31,7 @@ def program(args: argparse.Namespace) -> Job:
         said: list[str] = []
         current = therapy_of(client)
         for wanted in _wanted(table, current, device, status.wall_s):
-            code, values = _one(client, console, wanted, args.override)
+            code, values = carry_out(client, console, wanted, args.override)
             said += values[WARNINGS]
             if code != EXIT_OK:
                 break
@@ -51,12 +52,21 @@ def _wanted(
         raise
 
 
-def _one(
-    client: Client, console: Console, parameters: ProgramParameters, override: bool
+def carry_out(
+    client: Client,
+    console: Console,
+    parameters: ProgramParameters,
+    override: bool,
+    also: Sequence[Caution] = (),
+    preface: str = "",
 ) -> tuple[int, Values]:
+    """Review one program and commit it; `preface` is shown above it, `also` warned of.
+
+    Raises what `transact.carry_out` does, and OutsideLimits.
+    """
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
-    cautions = warnings.of_program(current, pending, status, device)
+    cautions = [*also, *warnings.of_program(current, pending, status, device)]
     passed = limits.of_program(pending, current, device)
     try:
         beyond = limits.check(passed, pending, override)
@@ -70,7 +80,7 @@ def _one(
         rows = review.lines(
             current, status.computed_nl, shown, preview, device, status.pending_wall_s
         )
-        return f"{device.serial} ({device.model})\n{review.table(rows)}"
+        return f"{preface}{device.serial} ({device.model})\n{review.table(rows)}"
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"
     request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, override, beyond)

@@ -40,17 +40,17 @@ def refill(args: argparse.Namespace) -> Job:
         cautions = warnings.of_visit(status, therapy)
         if status.bolus is not BolusKind.NONE:
             console.say("a dose is being given: the pump takes no refill before its end")
-        console.say(_expected(status, device))
+        console.say(expected(status, device))
         taken_nl = aspirated
         if taken_nl is None and console.asks:
-            taken_nl = _entered(console, "actual residual, taken out", quantity.volume_nl)
+            taken_nl = entered(console, "actual residual, taken out", quantity.volume_nl)
         judged = None if taken_nl is None else residual.judge(status, device, taken_nl)
         if judged is not None:
-            console.say(_judgement(judged))
+            console.say(judgement(judged))
             cautions += warnings.of_residual(judged)
         injected_nl = typed
         if injected_nl is None:
-            injected_nl = _entered(console, "volume injected", _fits(device))
+            injected_nl = entered(console, "volume injected", fits(device))
         same = not args.new_drug and _same(console, therapy, asked=args.same_drug)
 
         def show(preview: Preview) -> str:
@@ -73,17 +73,19 @@ def refill(args: argparse.Namespace) -> Job:
     return job
 
 
-def _expected(status: Status, device: DeviceInfo) -> str:
-    expected = f"expected residual: {text.millilitres(status.computed_nl)}"
+def expected(status: Status, device: DeviceInfo) -> str:
+    """Return what should be left, and between what bounds, in words."""
+    residual_text = f"expected residual: {text.millilitres(status.computed_nl)}"
     if status.computed_nl >= status.fill_nl:
-        return expected
+        return residual_text
     gate = residual.judge(status, device, status.computed_nl)
     low, high = text.millilitres(gate.low_nl), text.millilitres(gate.high_nl)
     filled = f"{text.millilitres(status.fill_nl)} on {text.date_text(status.fill_wall_s)}"
-    return f"{expected} of {filled}; within the pump's accuracy: {low} to {high}"
+    return f"{residual_text} of {filled}; within the pump's accuracy: {low} to {high}"
 
 
-def _judgement(judged: Residual) -> str:
+def judgement(judged: Residual) -> str:
+    """Return what was left against what should be, in words."""
     found = judged.discrepancy
     if found is None:
         return "discrepancy: none can be told, nothing has been given since the fill"
@@ -94,10 +96,12 @@ def _judgement(judged: Residual) -> str:
     return f"discrepancy: {sign}{percent} %, {verdict} the pump's accuracy of ±{accuracy} %"
 
 
-def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
-    """Ask until the entry can be meant. Raises BadInput."""
+def entered(console: Console, what: str, read: Callable[[str], T], nothing: T | None = None) -> T:
+    """Ask until the entry can be meant; Enter alone is `nothing`. Raises BadInput."""
     for _ in range(TRIES):
         entry = console.ask(f"{what}, e.g. 4.2mL:")
+        if not entry and nothing is not None:
+            return nothing
         if not entry:
             break
         try:
@@ -107,7 +111,9 @@ def _entered(console: Console, what: str, read: Callable[[str], T]) -> T:
     raise BadInput(f"{what}: nothing usable was entered; nothing was changed")
 
 
-def _fits(device: DeviceInfo) -> Callable[[str], int]:
+def fits(device: DeviceInfo) -> Callable[[str], int]:
+    """Return the reader of a volume that this pump can hold."""
+
     def read(entry: str) -> int:
         volume_nl = quantity.volume_nl(entry)
         if volume_nl > device.capacity_nl:

@@ -54,6 +54,9 @@ class Line(NamedTuple):
         return self.current != self.pending
 
 
+_HEAD: Final = Line("setting", "current", "pending")
+
+
 def lines(
     current: Therapy | None,
     computed_nl: int,
@@ -91,9 +94,8 @@ def scheduled_lines(
     return _beside(left, right)
 
 
-def table(rows: list[Line]) -> str:
+def table(rows: list[Line], head: Line = _HEAD) -> str:
     """Return the rows as text, at most 100 columns, changed ones marked."""
-    head = Line("setting", "current", "pending")
     name = max(len(row.name) for row in (head, *rows))
     left = min(COLUMN_MAX, max(len(row.current) for row in (head, *rows)))
     out = [f"  {head.name:<{name}}  {head.current:<{left}}  {head.pending}"]
@@ -103,7 +105,8 @@ def table(rows: list[Line]) -> str:
         for (mark, label), (current, pending) in zip(labels, cells, strict=False):
             out.append(f"{mark} {label:<{name}}  {current:<{left}}  {pending}".rstrip())
     changed = sum(row.changed for row in rows)
-    out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
+    if head is _HEAD:
+        out.append(f"{CHANGED} = changed ({changed})" if changed else "nothing changes")
     return "\n".join(out)
 
 

@@ -87,7 +87,7 @@ def carry_out(
     try:
         preview, result = _confirmed(client, console, preview, request)
     except _Declined:
-        console.say("nothing more was changed" if client.committed else "nothing was changed")
+        console.say("nothing more was changed" if done_text(client) else "nothing was changed")
         if client.status().stop_reason is StopReason.SESSION_INCOMPLETE:
             console.say("but the pump was left stopped, as by an update cut off: resume starts it")
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}

@@ -31,6 +31,11 @@ class Warn(enum.Enum):
     STABILITY_PASSED = "the drugs in the reservoir are older than they are good for"
     OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
     CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
+    EXPORT_OLD = "an export is imported that was read days before"
+    CLOCK_BEHIND = "an export is imported into a pump whose clock is behind the other pump's"
+    SAME_PUMP = "an export goes back into the pump that it was read from"
+    CHANGE_PASSED = "an export holds a scheduled change whose date has passed"
+    OUT_OF_SERVICE = "a pump is put out of service; it is quiet from then on"
 
 
 class Caution(NamedTuple):
@@ -60,7 +65,7 @@ def of_program(
     """Return what to say of a therapy before it is programmed."""
     found = []
     if current is not None and current.drugs != pending.drugs:
-        before, after = _solution(current), _solution(pending)
+        before, after = solution(current), solution(pending)
         found.append(
             Caution(
                 Warn.CONCENTRATION_CHANGED,
@@ -163,7 +168,8 @@ def _of_limit(
     return []
 
 
-def _solution(therapy: Therapy) -> str:
+def solution(therapy: Therapy) -> str:
+    """Return what is in the reservoir of a therapy, in words."""
     return " + ".join(
         f"{drug.name} {text.concentration(drug.concentration_pg_ml)}" for drug in therapy.drugs
     )

@@ -16,6 +16,8 @@ import os
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tools import whole_file
+
 FORMAT: Final = 1
 FILE_NAME: Final = "pump.json"
 
@@ -80,26 +82,13 @@ class StateDir:
         pump = _text(saved._asdict())
         text = f'{{"format":{FORMAT},"sha256":"{_digest(pump)}","pump":{pump}}}\n'
         try:
-            self._replace(text.encode())
+            whole_file.write(self._file, text.encode())
         except OSError as error:
             raise StateError(f"{self._file}: {error.strerror}") from None
 
     def close(self) -> None:
         """Let the lock go."""
         os.close(self._lock)
-
-    def _replace(self, data: bytes) -> None:
-        fresh = self._file.with_suffix(".new")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._file)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _text(pump: dict[str, Any]) -> str:

@@ -278,8 +278,8 @@ LATER_ACTIONS: Final = (
 LATER_FAULTS: Final = (
     "motor.stall", "motor.stall_intermittent", "motor.lost_strokes", "motor.runaway",
     "motor.stuck_on", "motor.wear", "encoder.dead", "encoder.stuck", "encoder.noise",
-    "reservoir.wrong_fill", "reservoir.pocket_fill", "reservoir.leak", "reservoir.air",
-    "reservoir.overpressure", "sensor.level_bias", "sensor.level_stuck", "catheter.occlusion",
+    "reservoir.wrong_fill", "reservoir.leak", "reservoir.air",
+    "reservoir.overpressure", "catheter.occlusion",
     "catheter.kink", "catheter.disconnected", "catheter.leak", "battery.film", "battery.short",
     "supply.brownout", "feedthrough.short", "flash.torn_write", "flash.bit_flip",
     "flash.worn_sector", "ram.bit_flip", "clock.drift", "clock.jump", "clock.lost",

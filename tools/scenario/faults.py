@@ -8,9 +8,11 @@ from fractions import Fraction
 from typing import Any, Final
 
 from emulator.faults import FAULTS
-from tools import quantity
+from tools import quantity, toml_file
 from tools.quantity import exact_text, shown
 from tools.toml_file import Table
+
+BOOLEANS: Final = {False: "false", True: "true"}
 
 Parameters = dict[str, int | str]
 
@@ -48,5 +50,7 @@ _READERS: Final[dict[str, Callable[[Any], int | str]]] = {
     "duration": quantity.duration_us,
     "fraction": _number(0, 1),
     "percent": _number(0, 100),
+    "boolean": lambda value: BOOLEANS[toml_file.boolean(value)],
+    "volume": quantity.volume_shift_nl,
 }
 """Kind of a parameter in the emulator's table -> its reader."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from emulator.devices.fluid import Drug as FluidDrug
 from emulator.devices.plant import BIAS_MAX_PPM, BIAS_MIN_PPM, PlantSetup
+from emulator.faults import check_parts
 from emulator.profile import Profile, ProfileError
 from firmware.checks import Refused
 from firmware.device import DeviceConfig
@@ -25,7 +26,7 @@ from tools.programmer import refusals
 from tools.quantity import shown
 from tools.scenario import actions, expect
 from tools.scenario.expect import Expectation
-from tools.scenario.steps import Program, Refill, Step
+from tools.scenario.steps import Inject, Program, Refill, Step
 from tools.toml_file import Table
 from tools.wall_clock import since_epoch_s, wall_s
 
@@ -91,6 +92,9 @@ def read(top: Table) -> Scenario:
         sorted((actions.read(item, instant) for item in top.tables("step")), key=lambda s: s.at_us)
     )
     asked = [*programs, *_programs(plan, program.therapy if program else None)]
+    for step in plan:
+        if isinstance(step, Inject):
+            _check_parts(step, profile)
     plant, implanted_wall_s = _plant(top, profile, program, start_wall_s)
     drugs = [drug.name for drug in plant.drugs]
     drugs += [drug.name for one in asked for drug in one.therapy.drugs]
@@ -123,6 +127,14 @@ def _therapy(table: Table, device: DeviceConfig, wall_s: int) -> tuple[ProgramPa
             why = refusals.sentence(no.code, Refusal(no.id, no.value, no.limit))
             raise table.error(f"therapy: {device.model} refuses it: {why}") from None
     return programs
+
+
+def _check_parts(step: Inject, profile: Profile) -> None:
+    """Refuse a fault that this model cannot have. Raises FileError."""
+    try:
+        check_parts(step.fault, step.parameters, profile.plant.parts)
+    except ValueError as error:
+        raise step.place.error(str(error)) from None
 
 
 def _programs(plan: tuple[Step, ...], current: Therapy | None) -> list[ProgramParameters]:

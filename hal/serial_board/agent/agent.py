@@ -299,6 +299,7 @@ class Agent:
             parts.battery.loaded_mv,
             wall_s & 0xFFFF_FFFF,
             self._flash_crc,
+            m.NO_LEVEL,
         )
 
     def _send(self, number, *fields):

@@ -6,7 +6,7 @@ most bytes that fit.
 
 import struct
 
-DICTIONARY_ID = 0x133D4AA6
+DICTIONARY_ID = 0x9655E18A
 """Checksum of the whole table: ends whose tables differ do not move a motor together."""
 
 LAYOUTS = (
@@ -21,7 +21,7 @@ LAYOUTS = (
     "I blob128",
     "I",
     "Q blob240",
-    "BIQIIBBBBHHII",
+    "BIQIIBBBBHHIII",
     "H",
     "B",
     "Q",
@@ -72,6 +72,8 @@ MAGNET = 2
 SOUNDER = 4
 ENCODER_CUT = 8
 COMPARATOR = 16
+NO_LEVEL = 0xFFFFFFFF
+"""In a report: the board has no level sensor."""
 
 REPORT_INTERVAL_US = 50_000
 SILENCE_US = 500_000
