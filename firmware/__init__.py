@@ -7,7 +7,9 @@
     stall         does the rotor still follow
     bolus         the dose on top of the basal
     path, path_checks, bridging   prime, and the bridge over a change of concentration
-    reservoir     computed volume, low and empty, dates
+    reservoir     computed volume, dates
+    level         sensed volume, and the lower of both
+    reservoir_watch   low, empty, a sensor that disagrees, a drug out of date
     supply        battery, ERI, end of service
     alarms        the alarm table, what stands, what sounds
     journal, prescription, event_log, flash_queue, layout      what survives a reset

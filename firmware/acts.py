@@ -219,11 +219,12 @@ class Acts:
     def _plan_resume(self, parameters: Message) -> Plan:
         infusion = self._infusion
         not_during_dose(self._infusion)
-        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
+        accounted = infusion.delivery.accounted()
+        computed_pl = infusion.reservoir.computed_pl(accounted)
         if (
             infusion.modes.mode is not Mode.STOPPED
             or infusion.program is ProgramKind.STOPPED
-            or not computed_pl
+            or not infusion.level.usable_pl(accounted)
         ):
             raise state(self._infusion)
         strokes = strokes_per_day(self._mean(), self._config)

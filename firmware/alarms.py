@@ -63,11 +63,16 @@ class Alarm(NamedTuple):
 ALARMS: Final[dict[Code, Alarm]] = {
     Code.LOW_RESERVOIR: Alarm(
         Priority.LOW, False, Boluses.WITHIN_RESERVE,
-        "computed volume at or below the low-reservoir volume", "basal goes on",
+        "computed or sensed volume at or below the low-reservoir volume", "basal goes on",
     ),
     Code.EMPTY_RESERVOIR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
-        "computed volume at 0", "finish the stroke, stop",
+        "computed or sensed volume at 0",
+        "finish the stroke, stop; by a sensor that disagrees: the program goes on",
+    ),
+    Code.REFILL_OVERDUE: Alarm(
+        Priority.LOW, False, Boluses.ALLOWED,
+        "the stability date of what was filled has passed", "none",
     ),
     Code.ERI: Alarm(
         Priority.LOW, True, Boluses.ALLOWED,
@@ -103,6 +108,11 @@ ALARMS: Final[dict[Code, Alarm]] = {
         Priority.HIGH, True, Boluses.REFUSED,
         "the board's rate guard refused strokes", "the board cuts the supply; stop",
     ),
+    Code.SENSOR_DISAGREE: Alarm(
+        Priority.LOW, False, Boluses.REFUSED,
+        "level sensor and count differ by more than tolerance and accuracy allow",
+        "none; bridge and periodic boluses go on, nothing stops by the sensor alone",
+    ),
     Code.MEMORY_ERROR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "no stored prescription can be trusted, or a commit to flash cannot be verified",
@@ -115,7 +125,13 @@ ALARMS: Final[dict[Code, Alarm]] = {
     ),
 }  # fmt: skip
 
-AT_REST: Final = (Code.LOW_RESERVOIR, Code.EMPTY_RESERVOIR, Code.STOPPED_TOO_LONG)
+AT_REST: Final = (
+    Code.LOW_RESERVOIR,
+    Code.EMPTY_RESERVOIR,
+    Code.REFILL_OVERDUE,
+    Code.STOPPED_TOO_LONG,
+    Code.SENSOR_DISAGREE,
+)
 """Alarms whose condition is how a pump out of service should be."""
 
 
@@ -160,10 +176,11 @@ class AlarmManager:
         """Return True while the alarm is listed."""
         return code in self.standing
 
-    def blocking(self) -> Code | None:
-        """Return the first standing alarm during which no bolus may start."""
+    def blocking(self, ignored: tuple[Code, ...] = ()) -> Code | None:
+        """Return the first standing alarm, but those, during which no bolus may start."""
         for code, standing in self.standing.items():
-            if standing.urgent or ALARMS[code].boluses is Boluses.REFUSED:
+            refuses = standing.urgent or ALARMS[code].boluses is Boluses.REFUSED
+            if refuses and code not in ignored:
                 return code
         return None
 

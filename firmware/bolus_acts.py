@@ -83,22 +83,26 @@ class BolusActs:
         prescribed = infusion.prescribed
         if infusion.modes.mode not in _READY or prescribed is None:
             raise state(infusion)
-        blocking = self._alarms.blocking()
+        level = infusion.level
+        bridge = parameters.kind is BolusKind.BRIDGE
+        blocking = self._alarms.blocking(level.program_ignores if bridge else ())
         if blocking is not None:
             raise state(infusion, blocking)
         now_us = self._clock.now_us()
         suspends = self._suspends(parameters.kind, now_us)
         if suspends is None:
             not_during_dose(infusion)
-        computed_pl = infusion.reservoir.computed_pl(infusion.delivery.accounted())
-        if parameters.kind is BolusKind.BRIDGE:
-            return self._plan_bridge(parameters, prescribed, computed_pl)
+        if bridge:
+            return self._plan_bridge(parameters, prescribed)
+        accounted = infusion.delivery.accounted()
+        computed_pl, lower_pl = infusion.reservoir.computed_pl(accounted), level.lower_pl(accounted)
         if parameters.kind in PRIMES:
-            bolus = check_prime(parameters, prescribed.therapy, computed_pl, self._config)
+            bolus = check_prime(parameters, prescribed.therapy, lower_pl, self._config)
             return self._plan(bolus, computed_pl)
         if suspends is not None:
-            computed_pl -= suspends.total_pl - suspends.given_pl
-        bolus = self._plan_dose(parameters, prescribed.therapy, suspends, computed_pl, now_us)
+            owed_pl = suspends.total_pl - suspends.given_pl
+            computed_pl, lower_pl = computed_pl - owed_pl, lower_pl - owed_pl
+        bolus = self._plan_dose(parameters, prescribed.therapy, suspends, lower_pl, now_us)
         if parameters.kind is BolusKind.PATIENT:
             return self._plan(bolus, computed_pl)
         passed = self._drug_limits(parameters, prescribed.therapy, bolus, now_us)
@@ -127,7 +131,7 @@ class BolusActs:
         parameters: BolusParameters,
         therapy: Therapy,
         suspends: Bolus | None,
-        computed_pl: int,
+        lower_pl: int,
         now_us: int,
     ) -> BolusPlan:
         infusion, config = self._infusion, self._config
@@ -145,7 +149,7 @@ class BolusActs:
             therapy, program_of(therapy, config), infusion.doses, bolus, config.stroke_pl, now_us,
             suspends,
         )  # fmt: skip
-        check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, computed_pl, config)
+        check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, lower_pl, config)
         return bolus
 
     def _plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
@@ -172,13 +176,14 @@ class BolusActs:
 
     # --- bridge ---------------------------------------------------------------------------------
 
-    def _plan_bridge(self, parameters: BolusParameters, now: Stored, computed_pl: int) -> Plan:
+    def _plan_bridge(self, parameters: BolusParameters, now: Stored) -> Plan:
         if now.change == NO_CHANGE:
             raise state(self._infusion)
-        accounted = self._infusion.delivery.accounted()
+        infusion = self._infusion
+        accounted = infusion.delivery.accounted()
         record, strokes, duration_us = check_bridge(
-            parameters, now, accounted, computed_pl, self._config
+            parameters, now, accounted, infusion.level.usable_pl(accounted), self._config
         )
         stored = replace(self._next_stored(now.therapy, None), bridge=record)
-        left_nl = (computed_pl - record.volume_pl) // 1000
+        left_nl = (infusion.reservoir.computed_pl(accounted) - record.volume_pl) // 1000
         return Plan(strokes, record.volume_pl // 1000, duration_us, left_nl, stored)

@@ -87,9 +87,9 @@ def plan_bolus(
     return BolusPlan(strokes, bolus, -(-volume // bolus.numerator))
 
 
-def check_reserve(volume_pl: int, therapy: Therapy, computed_pl: int) -> None:
+def check_reserve(volume_pl: int, therapy: Therapy, reservoir_pl: int) -> None:
     """Refuse a dose that would be taken from the reserve."""
-    left_pl = computed_pl - volume_pl
+    left_pl = reservoir_pl - volume_pl
     if left_pl < therapy.low_reservoir_nl * 1000:
         raise Refused(
             ErrorCode.LIMIT_HARD,
@@ -104,7 +104,7 @@ def check_bolus(
     wanted: tuple[RateBasis, int],
     therapy: Therapy,
     basal: Flow,
-    computed_pl: int,
+    reservoir_pl: int,
     config: DeviceConfig,
 ) -> None:
     """Check a bolus of so much, as it was planned, against volume, reserve and flow."""
@@ -117,7 +117,7 @@ def check_bolus(
         )
     if numerator > config.bolus_max_nl * 1000 * denominator:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, volume_nl, config.bolus_max_nl)
-    check_reserve(strokes * config.stroke_pl, therapy, computed_pl)
+    check_reserve(strokes * config.stroke_pl, therapy, reservoir_pl)
     both = plus(plan.flow, basal)
     if exceeds(both, per_hour(config.flow_max_pl_h)):
         raise Refused(

@@ -223,6 +223,8 @@ class Firmware:
         self._infusion.stop_watch.service(now_us)
         self._updates.service(now_us)
         self._alarms.service(now_us)
+        if now_us >= self._infusion.watch.timer_us:
+            self._infusion.look_at_reservoir(now_us)
         if now_us >= self._supply.next_check_us:
             self._check_supply(now_us)
         if now_us >= self._telemetry.timer_us:

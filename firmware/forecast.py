@@ -71,7 +71,7 @@ class Forecast:
         """Return when the reserve will be reached; 0: it is, or nothing flows."""
         infusion = self._infusion
         low_pl = infusion.reservoir.low_pl
-        strokes = infusion.reservoir.strokes_to(low_pl, self._journal.durable.accounted)
+        strokes = infusion.level.strokes_to(low_pl, self._journal.durable.accounted)
         if not strokes or infusion.modes.mode not in PUMPING:
             return 0
         from_us = infusion.schedule.wall.wall_us(now_us)

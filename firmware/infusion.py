@@ -33,7 +33,7 @@ class Infusion(Running):
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        clock_us = min(self.schedule.timer_us, self.periodic.due_us)
+        clock_us = min(self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us)
         if self.dosing.running:
             return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
@@ -70,6 +70,7 @@ class Infusion(Running):
         """Set the wall clock; the program is judged anew at once. Intervals do not move."""
         self.schedule.set_clock(wall_s, now_us)
         self._flow_as_due(now_us)
+        self.judge_reservoir()
         self.changed = True
 
     def takeover(self, generation: int) -> Stored:
@@ -98,7 +99,7 @@ class Infusion(Running):
         self.dosing.missed(commanded - moved)
         self._to_threshold -= moved
         if self._to_threshold <= 0:
-            self._at_threshold(now_us)
+            self.look_at_reservoir(now_us)
         if self.dosing.running or self._when_idle:
             self._settle(now_us)
         if self.modes.mode is Mode.STALLED and moved:
@@ -131,22 +132,23 @@ class Infusion(Running):
             self._alarms.raise_(Code.MEMORY_ERROR)
             self.stop(StopReason.MEMORY_ERROR, now_us)
 
-    # --- inside ---------------------------------------------------------------------------------
-
-    def _at_threshold(self, now_us: int) -> None:
-        self.judge_reservoir()
-        empty = not self.reservoir.computed_pl(self._journal.durable.accounted)
+    def look_at_reservoir(self, now_us: int) -> None:
+        """A threshold or the time of a reading has come: judge, and end what may not go on."""
+        self.judge_reservoir(anew=False)
+        empty = not self.level.usable_pl(self.delivery.accounted())
         if empty and self.modes.mode in PUMPING:
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
-        elif self.dosing.edge_us != NEVER_US and self.dosing.left_strokes(now_us):
+        elif self.bolus_in_reserve and self.dosing.left_strokes(now_us):
             # The reserve is the basal's: no bolus is given from it.
             self.dosing.cut(Code.LOW_RESERVOIR)
             self._enter_basal(now_us)
             self.delivery.change(self.basal_flow(), now_us)
             self._settle_when_idle(now_us)
-        elif self.held and self.modes.mode in _BASAL:
+        elif self.modes.mode in _BASAL and self.flow() != self.delivery.flow:
             self._enter_basal(now_us)
             self._flow_as_due(now_us)
+
+    # --- inside ---------------------------------------------------------------------------------
 
     def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
         assert self.stored is not None
@@ -172,11 +174,12 @@ class Infusion(Running):
         at_us = self.periodic.take(now_us)
         if self.modes.mode not in PUMPING or self.prescribed is None:
             return
-        computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+        usable_pl = self.level.usable_pl(self.delivery.accounted())
         busy = self.dosing.running or self.bridge_runs
-        able = busy or (self.modes.mode in _BOLUS_FROM and self._alarms.blocking() is None)
+        blocking = self._alarms.blocking(self.level.program_ignores)
+        able = busy or (self.modes.mode in _BOLUS_FROM and blocking is None)
         try:
-            plan = self.periodic.plan(self.prescribed.therapy, computed_pl, at_us, able, busy)
+            plan = self.periodic.plan(self.prescribed.therapy, usable_pl, at_us, able, busy)
         except Refused as refused:
             self._log.append(Code.BOLUS_REFUSED, refused.code)
             return

@@ -45,7 +45,7 @@ def check_form(parameters: BolusParameters) -> None:
 
 
 def check_prime(
-    parameters: BolusParameters, therapy: Therapy, computed_pl: int, config: DeviceConfig
+    parameters: BolusParameters, therapy: Therapy, reservoir_pl: int, config: DeviceConfig
 ) -> BolusPlan:
     """Check a prime; return it in whole strokes, no more than the path."""
     path = prime_pl(parameters.kind, therapy, config)
@@ -56,7 +56,7 @@ def check_prime(
         raise Refused(
             ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, path // 1000, config.bolus_max_nl
         )
-    _above_reserve(computed_pl, strokes * config.stroke_pl, therapy)
+    _above_reserve(reservoir_pl, strokes * config.stroke_pl, therapy)
     rate = prime_flow(config)
     return BolusPlan(strokes, rate, time_us(strokes * config.stroke_pl, rate))
 
@@ -65,7 +65,7 @@ def check_bridge(
     parameters: BolusParameters,
     stored: Stored,
     accounted: int,
-    computed_pl: int,
+    reservoir_pl: int,
     config: DeviceConfig,
 ) -> BridgePlan:
     """Check a bridge against path, flow and reserve. A change of concentration is remembered."""
@@ -77,7 +77,7 @@ def check_bridge(
     _within_flow(rate, config)
     before = bridge_flow(parameters.basis, 0, stored.change)
     check_limits(bridge_limits(rate, before), parameters.override)
-    _above_reserve(computed_pl, left_pl, stored.therapy)
+    _above_reserve(reservoir_pl, left_pl, stored.therapy)
     record = bridge(rate, left_pl, accounted)
     return BridgePlan(record, left_pl // config.stroke_pl, time_us(left_pl, record.flow))
 
@@ -90,8 +90,8 @@ def _within_flow(rate: Flow, config: DeviceConfig) -> None:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.FLOW_MIN_PL_H, ceil_pl_h(rate), lowest)
 
 
-def _above_reserve(computed_pl: int, volume_pl: int, therapy: Therapy) -> None:
-    left_pl = computed_pl - volume_pl
+def _above_reserve(reservoir_pl: int, volume_pl: int, therapy: Therapy) -> None:
+    left_pl = reservoir_pl - volume_pl
     if left_pl < therapy.low_reservoir_nl * 1000:
         raise Refused(
             ErrorCode.LIMIT_HARD,

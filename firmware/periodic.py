@@ -58,7 +58,7 @@ class PeriodicBoluses:
         self.due_us = NEVER_US
 
     def plan(
-        self, therapy: Therapy, computed_pl: int, at_us: int, able: bool, busy: bool
+        self, therapy: Therapy, reservoir_pl: int, at_us: int, able: bool, busy: bool
     ) -> BolusPlan:
         """Return the bolus that is due. Raises Refused with what forbids it.
 
@@ -72,5 +72,5 @@ class PeriodicBoluses:
         strokes, over_us = periodic_dose(therapy, self._config)
         plan = BolusPlan(strokes, bolus_flow(strokes, stroke_pl, over_us), over_us)
         check_window(therapy, self._schedule.program, self._doses, plan, stroke_pl, at_us)
-        check_reserve(strokes * stroke_pl, therapy, computed_pl)
+        check_reserve(strokes * stroke_pl, therapy, reservoir_pl)
         return plan

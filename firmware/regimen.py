@@ -13,6 +13,7 @@ from firmware.dosing import Dosing
 from firmware.event_log import EventLog
 from firmware.flow import Flow, exceeds, per_hour, plus
 from firmware.journal import Journal
+from firmware.level import Level
 from firmware.modes import PUMPING, ModeMachine
 from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
@@ -47,6 +48,7 @@ class Regimen:
         self.doses = DoseHistory()
         self.modes = ModeMachine()
         self.reservoir = Reservoir(config)
+        self.level = Level(board.reservoir_sensor, self.reservoir, config)
         self.schedule = Schedule(board, config)
         self.periodic = PeriodicBoluses(config, self.schedule, self.doses)
         self.stored: Stored | None = None
@@ -96,6 +98,16 @@ class Regimen:
         """True when the pump is to give no more than its minimum: program, battery, no record."""
         minimum = self.program in (ProgramKind.MINIMUM_RATE, ProgramKind.STOPPED)
         return minimum or self.held
+
+    @property
+    def bolus_in_reserve(self) -> bool:
+        """True while a bolus is to be given and the reserve has been reached."""
+        bolus = self.dosing.current
+        if bolus is None or bolus.cut_short is not None:
+            return False
+        own = bolus.kind is BolusKind.PERIODIC
+        volume_pl = self.level.usable_pl if own else self.level.lower_pl
+        return volume_pl(self.delivery.accounted()) <= self.reservoir.low_pl
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""

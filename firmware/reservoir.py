@@ -1,7 +1,7 @@
 """The computed reservoir: what the pump was told, less every stroke it accounts for.
 
-This pump has no level sensor: it knows its volume only by counting. Volumes count above the
-unextractable residual, so 0 means nothing to deliver.
+Most pumps know their volume only by counting; what a level sensor says stands in `level`. Volumes
+count above the unextractable residual, so 0 means nothing to deliver.
 """
 
 from typing import Final
@@ -40,13 +40,17 @@ class Reservoir:
         """No record says what was filled in: count from full, so as not to stop for want of one."""
         self.fill_accounted = accounted
 
+    def given_pl(self, accounted: int) -> int:
+        """Return what was given since the fill."""
+        return (accounted - self.fill_accounted) * self._stroke_pl
+
     def computed_pl(self, accounted: int) -> int:
         """Return the computed volume, never below 0."""
-        return max(0, self.fill_pl - (accounted - self.fill_accounted) * self._stroke_pl)
+        return max(0, self.fill_pl - self.given_pl(accounted))
 
     def strokes_to(self, level_pl: int, accounted: int) -> int:
         """Return the strokes until the computed volume is at or below the level; 0 if it is."""
-        over_pl = self.fill_pl - (accounted - self.fill_accounted) * self._stroke_pl - level_pl
+        over_pl = self.fill_pl - self.given_pl(accounted) - level_pl
         return max(0, -(-over_pl // self._stroke_pl))
 
     def strokes_to_threshold(self, accounted: int) -> int:

@@ -15,6 +15,7 @@ from firmware.journal import Journal
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored
 from firmware.regimen import Regimen
+from firmware.reservoir_watch import ReservoirWatch
 from firmware.stall import StallDetector
 from firmware.stop_watch import StopWatch, stood_us
 from hal.board import Board
@@ -41,6 +42,7 @@ class Running(Regimen):
         super().__init__(board, config, journal, log, alarms)
         self._supply = board.supply
         self._rtc = board.rtc
+        self.watch = ReservoirWatch(board, self.reservoir, self.level, alarms)
         self.stall = StallDetector(config)
         self.stop_watch = StopWatch(config, alarms)
         self.changed = True
@@ -69,7 +71,7 @@ class Running(Regimen):
         if self.modes.mode not in PUMPING:
             self.stall.begin(now_us)
         self._journal.durable.stop_reason = StopReason.NONE
-        if not self.reservoir.computed_pl(self.delivery.accounted()):
+        if not self.level.usable_pl(self.delivery.accounted()):
             self._alarms.raise_(Code.EMPTY_RESERVOIR)
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
             return
@@ -125,6 +127,7 @@ class Running(Regimen):
         self.bridging.close(Code.EOS)
         self.schedule.end()
         self.periodic.end()
+        self.watch.end()
         self._journal.durable.stop_reason = StopReason.EOS
         self.modes.dispatch(Event.END_SERVICE)
         self._halt(now_us)
@@ -169,17 +172,11 @@ class Running(Regimen):
         self._journal.durable.alarms = self._alarms.latched_bits()
         self._journal.write(done)
 
-    def judge_reservoir(self) -> None:
-        """Raise or end LOW and EMPTY by the computed volume."""
+    def judge_reservoir(self, anew: bool = True) -> None:
+        """Raise or end the reservoir's alarms; `anew`: by another record or clock than before."""
         accounted = self.delivery.accounted()
-        computed_pl = self.reservoir.computed_pl(accounted)
-        levels = ((Code.LOW_RESERVOIR, self.reservoir.low_pl), (Code.EMPTY_RESERVOIR, 0))
-        for code, level_pl in levels:
-            if computed_pl <= level_pl:
-                self._alarms.raise_(code)
-            else:
-                self._alarms.end(code)
-        self._to_threshold = self.reservoir.strokes_to_threshold(accounted)
+        self.watch.judge(self._clock.now_us(), accounted, anew)
+        self._to_threshold = self.level.strokes_to_threshold(accounted)
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class StatusReport:
             pending_wall_s=stored.pending_wall_s if stored is not None else 0,
             day_numerator_pl=day_pl,
             day_denominator=days,
+            sensed_nl=infusion.level.shown_nl,
         )
 
     def device(self) -> DeviceInfo:

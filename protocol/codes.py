@@ -15,6 +15,7 @@ class Code(enum.IntEnum):
     # Alarms (1..31): the controller's alarm table gives priority, action and tone.
     LOW_RESERVOIR = 1
     EMPTY_RESERVOIR = 2
+    REFILL_OVERDUE = 3
     ERI = 4
     EOS = 5
     LOW_BATTERY_RESET = 6
@@ -22,6 +23,7 @@ class Code(enum.IntEnum):
     STOPPED_TOO_LONG = 8
     SESSION_INCOMPLETE = 9
     OVER_DELIVERY = 10
+    SENSOR_DISAGREE = 13
     MEMORY_ERROR = 15
     BOARD_LINK_LOST = 24
     # Events (64..)

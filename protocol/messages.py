@@ -27,6 +27,8 @@ MAX_PAYLOAD: Final = 480
 """Longest frame payload: keeps E within the 5,243 data bits where CRC-32C has distance 6."""
 FILL_NOT_TOLD: Final = 0xFFFFFFFF
 """`ProgramParameters.fill_nl` when the volume in the reservoir stays as computed."""
+NOT_SENSED: Final = 0xFFFFFFFF
+"""`Status.sensed_nl` of a pump without a level sensor."""
 PARAMETERS_MAX: Final = 400
 """What a Preview of the longest payload has room for."""
 WALL_EPOCH: Final = "2000-01-01T00:00:00"
@@ -206,6 +208,9 @@ class Status(Message):
         "Q", unit="pL", default=0, doc="basal per 24 h, the week's mean: this / denominator"
     )
     day_denominator: int = wire("Q", default=1, doc="see day_numerator_pl")
+    sensed_nl: int = wire(
+        "I", unit="nL", default=NOT_SENSED, doc="volume by the level sensor; 0xFFFFFFFF: none"
+    )
 
 
 @message

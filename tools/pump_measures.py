@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from protocol.codes import stop_reason_name
 from protocol.errors import ErrorCode
 from protocol.messages import DeviceInfo, Status, Therapy
-from tools.programmer import doses
+from tools.programmer import doses, sensed
 from tools.programmer import format as text
 
 Value = Fraction | str | bool | tuple[str, ...] | None
@@ -29,6 +29,11 @@ class Kind(enum.Enum):
 
 def _last_refusal(status: Status) -> str | None:
     return None if status.last_refusal is ErrorCode.OK else status.last_refusal.name
+
+
+def _sensed_ul(status: Status) -> Fraction | None:
+    sensed_nl = sensed.volume_nl(status)
+    return None if sensed_nl is None else Fraction(sensed_nl, text.NL_PER_UL)
 
 
 class Reading(NamedTuple):
@@ -58,8 +63,8 @@ PUMP: Final[dict[str, Reading]] = {
         "reservoir volume, from fill and confirmed strokes",
     ),
     "pump.sensed_ul": Reading(
-        Kind.NUMBER, lambda s: None,
-        "reservoir volume by a level sensor; absent: no pump of this version has one",
+        Kind.NUMBER, _sensed_ul,
+        "reservoir volume by its level sensor; absent: it has none",
     ),
     "pump.rate_ul_h": Reading(
         Kind.NUMBER, lambda s: doses.rate_now_pl_h(s) / text.PL_PER_UL,

@@ -123,6 +123,11 @@ class Table:
 
 def load(path: str) -> Table:
     """Return the top table of a file. Raises FileError."""
+    return parse(path, read(path))
+
+
+def read(path: str) -> str:
+    """Return the text of a file. Raises FileError."""
     try:
         with FilePath(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -131,7 +136,7 @@ def load(path: str) -> Table:
     if len(data) > MAX_BYTES:
         raise FileError(f"{path}: larger than 1 MiB; it is not a file for itpump")
     try:
-        return parse(path, data.decode())
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise FileError(f"{path}:{line}: not UTF-8 text") from None

@@ -120,7 +120,7 @@ def test_a_bridge_may_have_a_dose_of_its_own() -> None:
     assert result.final["programmer.refusals"] == ()
     assert result.final["pump.rate_ul_h"] == Fraction("12.5")  # of 2000 ug/mL
     assert result.final["programmer.bridge_s"] == Fraction("91958.4")
-    assert result.final["programmer.warnings"] == ("CONCENTRATION_CHANGED",)
+    assert result.final["programmer.warnings"] == ("REFILLED_AGAIN", "CONCENTRATION_CHANGED")
 
 
 def test_a_bridge_that_is_left_out_or_comes_later_is_warned_of() -> None:

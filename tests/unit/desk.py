@@ -4,8 +4,10 @@ What is typed at the prompts is given beforehand; every prompt is counted.
 """
 
 import argparse
+import functools
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,14 @@ catheter = { length = "81.5 cm", volume = "0.0022 mL/cm" }
 """
 
 
+@functools.cache
+def _parser(module: Any) -> argparse.ArgumentParser:
+    """Return the command's parser; made once, since making it takes longer than most commands."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return parser
+
+
 class Person(io.StringIO):
     """Somebody at the keyboard."""
 
@@ -36,14 +46,19 @@ class Desk:
     """Commands, and what they say."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        profile: str = "rotor-40",
     ) -> None:
-        self.line = EmulatedLine()
+        self.line = EmulatedLine(profile)
         self.prompts: list[str] = []
         self.out = self.err = ""
         self._monkeypatch = monkeypatch
         self._folder = folder
         self._capsys = capsys
+        monkeypatch.setattr(os, "fsync", lambda fd: None)  # test_tool_journal is about that
         monkeypatch.setattr(command, "SerialTransport", lambda port, baud: self.line)
         monkeypatch.setattr(patient_command, "SerialTransport", lambda port, baud: self.line)
         asked = console.Console.ask
@@ -81,8 +96,7 @@ class Desk:
         if typed is not None:
             self._monkeypatch.setattr("sys.stdin", Person(typed))
         self.prompts = []
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
+        parser = _parser(module)
         base = ["--port", "test", "--state-dir", str(self._folder / "state")]
         code: int = module.main(parser.parse_args([*base, *words]))
         self.out, self.err = self._capsys.readouterr()

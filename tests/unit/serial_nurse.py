@@ -11,6 +11,7 @@ from emulator.board_agent import BoardAgent
 from emulator.board_line import BoardLine
 from emulator.devices.motor import STROKE
 from emulator.devices.telemetry import Noise
+from emulator.profile import Profile
 from emulator.world import World
 from protocol.framing import Frame, FrameType
 from protocol.link import Initiator
@@ -30,9 +31,9 @@ class _Port(BoardLine):
 class SerialNurse(Nurse):
     """`board` is the truth at the far end, `pump.board` what the controller sees."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, profile: Profile = PROFILE) -> None:
         self.world = World(seed)
-        self.board = EmulatedBoard(self.world, PROFILE, setup(start_wall_s=START_WALL_S))
+        self.board = EmulatedBoard(self.world, profile, setup(start_wall_s=START_WALL_S))
         self.line = _Port(self.world)
         BoardAgent(self.world, self.board, self.line)
         self.link = Initiator()
@@ -45,7 +46,7 @@ class SerialNurse(Nurse):
         chance = self.world.stream("host").getrandbits
         self.pump = SerialPump(  # type: ignore[assignment]
             self.line,
-            PROFILE.device,
+            profile.device,
             random_bits=chance,
             sleep=lambda pause_s: self.freeze(int(pause_s * 1e6)),
             entropy=lambda length: chance(8 * length).to_bytes(length),

@@ -68,7 +68,7 @@ def test_a_program_is_shown_confirmed_committed_read_back_and_delivered(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answer(monkeypatch, "y\n")
+    answer(monkeypatch, "yes\n")
     assert run("program", therapy) == 0
     out = capsys.readouterr().out
     assert "* dose baclofen        -        300 ug/day\n" in out

@@ -68,9 +68,9 @@ def test_a_wrong_entry_is_asked_for_again_and_three_end_it(due: Desk) -> None:
 
 
 def test_another_drug_is_told_what_follows(due: Desk) -> None:
-    assert due.run("refill", typed="4.2mL\n40mL\nn\ny\n") == 0
+    assert due.run("refill", typed="4.2mL\n20mL\nn\ny\n") == 0
     assert "now `program` it, then `bridge`" in due.out
-    assert due.run("refill", "40mL", "--residual", "40mL", "--new-drug", "--yes", "--json") == 0
+    assert due.run("refill", "20mL", "--residual", "20mL", "--new-drug", "--yes", "--json") == 0
     assert due.values()["same_drug"] is False
 
 
@@ -119,8 +119,8 @@ def test_a_question_left_without_an_answer_changes_nothing(due: Desk) -> None:
     assert due.line.pump.firmware.status().computed_nl == 4_200_000
 
 
-def test_a_dose_that_runs_is_told_before_anything_is_typed(due: Desk) -> None:
+def test_while_a_dose_runs_nothing_is_typed_in_vain(due: Desk) -> None:
     assert due.run("bolus", "20 uL", "--over", "30min", "--yes") == 0
-    assert due.run("refill", "20mL", "--residual", "4mL", "--yes") == 3
-    assert due.out.startswith("a dose is being given: the pump takes no refill before its end\n")
-    assert "BUSY_DELIVERING" in due.err
+    assert due.run("refill", typed="4mL\n20mL\ny\ny\n") == 3
+    assert (due.prompts, due.out) == ([], "")
+    assert "BUSY_DELIVERING: a dose is being given, and the pump takes no refill" in due.err

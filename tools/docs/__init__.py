@@ -14,6 +14,7 @@ from tools.docs.hil_page import render as hil
 from tools.docs.modes_page import render as modes
 from tools.docs.protocol_page import render as protocol
 from tools.docs.scenarios_page import render as scenarios
+from tools.docs.trials_page import render as trials
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/alarms.md": alarms,
@@ -22,6 +23,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/modes.md": modes,
     "docs/protocol.md": protocol,
     "docs/scenarios.md": scenarios,
+    "docs/trials.md": trials,
 }
 """Path below the repository's folder -> what returns the page's text."""
 

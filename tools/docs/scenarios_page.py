@@ -210,8 +210,8 @@ hash is the SHA-256 of the file that `--trace` writes: the same for the same sce
 version of itpump, on every machine and Python. It says that the same things happened at the same
 instants; amounts that no event carries, such as a bias of the flow, are for expectations to judge.
 
-**The picture** shows delivery, reservoir (physical and computed), battery, mode and alarms. The
-ending of its name chooses the format. Drawing does not change the run or its hash.
+**The picture** shows delivery, reservoir (physical, computed, sensed), battery, mode and alarms.
+The ending of its name chooses the format. Drawing does not change the run or its hash.
 """
 
 

@@ -7,15 +7,19 @@ returns (exit code, the object for `--json`). Here are the reads, the stop and t
 import argparse
 from typing import Final
 
-from protocol.codes import TxnOp
+from protocol.codes import Code, TxnOp
+from protocol.errors import ErrorCode
 from protocol.messages import (
     ClearAlarmParameters,
     Empty,
     Preview,
+    Refusal,
     SetClockParameters,
+    Status,
 )
 from tools import pump_measures, wall_clock
 from tools.programmer import (
+    before,
     boluses,
     exporting,
     importing,
@@ -26,12 +30,13 @@ from tools.programmer import (
     removal,
     report,
     transact,
+    trial,
     warnings,
 )
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console, watched
-from tools.programmer.errors import NoLink, Refused
+from tools.programmer.errors import NoLink, OutsideLimits, Refused
 from tools.programmer.transact import (
     EXIT_OK,
     WARNINGS,
@@ -42,6 +47,7 @@ from tools.programmer.transact import (
     dose_text,
     therapy_of,
 )
+from tools.programmer.warnings import Warn
 
 
 def _status(args: argparse.Namespace) -> Job:
@@ -109,6 +115,7 @@ def _clear_alarm(args: argparse.Namespace) -> Job:
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.interrogate()
+        _check_over(status, parameters.code)
 
         def show(preview: Preview) -> str:
             return f"clear alarm {parameters.code.name}"
@@ -119,21 +126,36 @@ def _clear_alarm(args: argparse.Namespace) -> Job:
     return job
 
 
+def _check_over(status: Status, code: Code) -> None:
+    """Refuse to clear an alarm that does not stand, or whose cause goes on. Raises Refused."""
+    standing = {alarm.code: alarm for alarm in status.alarms}
+    if code in standing and not standing[code].active:
+        return
+    names = ", ".join(one.name for one in standing) or "none"
+    why = (
+        "its cause is not over" if code in standing else f"it does not stand; what stands: {names}"
+    )
+    refusal = Refusal(status.mode, code, 0)
+    raise OutsideLimits(ErrorCode.STATE, refusal, f"alarm {code.name}: {why}")
+
+
 def _clock(args: argparse.Namespace) -> Job:
     to_s = wall_clock.typed_s(args.to) if args.to else None
     by_s = wall_clock.shift_s(args.by) if args.by else 0
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
-        status, therapy = client.interrogate(), therapy_of(client)
+        status = client.interrogate()
         wall_s = status.wall_s + by_s if to_s is None else to_s
+        cautions = warnings.of_clock(before.read(client, status), client.device(), wall_s)
+        moves = any(caution.code is Warn.CLOCK_CHANGES_DOSE for caution in cautions)
 
         def show(preview: Preview) -> str:
+            effect = "" if moves else "no dose is skipped or repeated; "
             return (
                 f"pump clock: {text.date(status.wall_s)} becomes {text.date(wall_s)}\n"
-                "no dose is skipped or repeated; intervals and lockouts do not move"
+                f"{effect}intervals and lockouts do not move"
             )
 
-        cautions = warnings.of_clock(status, therapy, wall_s)
         parameters = SetClockParameters(wall_s)
         request = Request(TxnOp.SET_CLOCK, parameters, show, "set it?", cautions)
         return transact.carry_out(client, console, request, status)
@@ -161,4 +183,5 @@ ACTIONS: Final[dict[str, Action]] = {
     "report": report.report,
     "export": exporting.export,
     "import": importing.import_,
+    "trial": trial.trial,
 }

@@ -10,11 +10,12 @@ from fractions import Fraction
 from protocol.codes import BolusKind, RateBasis, TxnOp
 from protocol.messages import BolusParameters, Preview, Therapy
 from tools import quantity
-from tools.programmer import doses, limits, transact
+from tools.programmer import doses, limits, plausible, transact
 from tools.programmer import format as text
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.transact import Job, Request, Values, dose_text, therapy_of
+from tools.programmer.warnings import Caution
 
 
 def single(args: argparse.Namespace) -> Job:
@@ -26,7 +27,9 @@ def single(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
         beyond: list[str] = []
+        cautions: list[Caution] = []
         if therapy is not None:
+            cautions = plausible.of_bolus(parameters, therapy, device)
             passed = limits.of_bolus(parameters, therapy, device)
             beyond = limits.check(passed, therapy, args.override)
 
@@ -40,7 +43,7 @@ def single(args: argparse.Namespace) -> Job:
             return f"{asked}\n{_left(preview)}"
 
         request = Request(
-            TxnOp.BOLUS, parameters, show, "give it?", override=args.override, beyond=beyond
+            TxnOp.BOLUS, parameters, show, "give it?", cautions, args.override, beyond
         )
         return transact.carry_out(client, console, request, status)
 
@@ -66,7 +69,8 @@ def prime(args: argparse.Namespace) -> Job:
                 f"over {text.duration(preview.duration_us)}; the basal pauses\n{_left(preview)}"
             )
 
-        request = Request(TxnOp.BOLUS, parameters, show, "prime?")
+        cautions = plausible.of_prime(kind, therapy, status, device)
+        request = Request(TxnOp.BOLUS, parameters, show, "prime?", cautions)
         return transact.carry_out(client, console, request, status)
 
     return job

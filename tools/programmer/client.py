@@ -14,7 +14,7 @@ the confirmed one, so at most one dose comes of it. What stays unknown is `Uncer
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from protocol import codec
@@ -77,6 +77,8 @@ class Client(Session):
         self._staged: dict[int, Prepare] = {}
         self.committed: list[tuple[TxnOp, TxnResult]] = []
         """What the pump has committed for this client, each as it was answered."""
+        self.by = ""
+        """Name of the person whose transactions these are; "": not told."""
         self.stopped = False
         """The pump has answered a STOP of this client."""
         self.warn: Callable[[str], None] = lambda line: None
@@ -121,6 +123,10 @@ class Client(Session):
         """Return what the tool's journal says of a transaction with this pump; None: nothing."""
         return self._journal.entry(txn, self.device().serial)
 
+    def entries(self) -> list[Entry]:
+        """Return what the tool's journal keeps of this pump, oldest first."""
+        return self._journal.entries(self.device().serial)
+
     # --- actions --------------------------------------------------------------------------------
 
     def stop(self) -> Status:
@@ -146,7 +152,7 @@ class Client(Session):
             self.status()
         encoded = codec.encode(parameters)
         pump = self.device().serial
-        txn = self._journal.begin(op, encoded, pump, self.port, self._last_txn or 0)
+        txn = self._journal.begin(op, encoded, pump, self.port, self._last_txn or 0, self.by)
         self._staged = {txn: Prepare(txn, op, SCHEMA_ID, generation, encoded)}
         try:
             return self._request("PREPARE", self._staged[txn], Preview)
@@ -164,13 +170,19 @@ class Client(Session):
         """
         return _unchanged(preview, self._staged_again(preview.txn))
 
-    def commit(self, preview: Preview) -> TxnResult:
+    def commit(
+        self,
+        preview: Preview,
+        before: Mapping[str, str] | None = None,
+        warned: Sequence[str] = (),
+    ) -> TxnResult:
         """Do what `preview` shows, once.
 
+        The journal keeps `before`, what the pump held until then, and what was `warned` of.
         Raises Refused (nothing was done), PreviewChanged (nothing was done; the transaction is
         still open for review) or Uncertain (it may have been done).
         """
-        self._journal.committing(preview.txn)
+        self._journal.committing(preview.txn, before, warned)
         try:
             result = self._commit_answered(preview)
             self.committed.append((self._staged[preview.txn].op, result))

@@ -15,7 +15,7 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
-from protocol.codes import Code
+from protocol.codes import Code, ProgramKind
 from tools import output
 from tools.programmer import actions, transact
 from tools.programmer.client import Client
@@ -40,6 +40,8 @@ from tools.toml_file import FileError
 _STOP: Final = "stop"
 _WITHOUT_JOURNAL: Final = ("status", "log", "report", "export", _STOP)
 """Actions that prepare no transaction: a damaged journal stops none of them."""
+_BY_HELP: Final = "who programs, for the report; stands before ACTION"
+_NAME_MAX: Final = 60
 _OVERRIDE_HELP: Final = "go beyond soft limits; they are shown, and the pump logs it"
 
 
@@ -67,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the transaction journal; default $XDG_STATE_HOME/itpump",
     )
+    parser.add_argument("--by", dest="name", type=_name, metavar="NAME", help=_BY_HELP)
     commands = parser.add_subparsers(
         dest="action", required=True, metavar="ACTION", parser_class=_ActionParser
     )
@@ -121,9 +124,11 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
         help="from log record N on; default: the interrogation that this visit began with",
     )
     import_ = _add_carrying(commands)
-    for asking in (program, bolus, resume, refill, clear, prime, bridge, clock, import_):
+    trials = _add_trial(commands.add_parser("trial", help="try a drug by a plan, with pain scores"))
+    doing = (program, bolus, resume, refill, clear, prime, bridge, clock, import_)
+    for asking in (*doing, *trials[:3]):
         asking.add_argument("--yes", action="store_true", help="do not ask")
-    for command in commands.choices.values():  # people write it in either place
+    for command in (*commands.choices.values(), *trials):  # people write it in either place
         command.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
@@ -143,6 +148,41 @@ def _add_carrying(
     )
     import_.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
     return import_
+
+
+def _add_trial(trial: "_ActionParser") -> list["_ActionParser"]:
+    """Add the actions of `trial` and return them; the first three ask."""
+    actions = trial.add_subparsers(dest="trial", required=True, metavar="ACTION")
+    start = actions.add_parser("start", help="check a plan whole and program its start dose")
+    start.add_argument("file", metavar="PLAN", help="a [trial] and a [therapy] table")
+    step = actions.add_parser("step", help="program the next dose, when its time has come")
+    for dosing in (start, step):
+        dosing.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
+    end = actions.add_parser("end", help="end the trial: verdict and suggested prescription")
+    left = end.add_mutually_exclusive_group(required=True)
+    for option, kind, words in (
+        ("--stop", ProgramKind.STOPPED, "stop the pump"),
+        ("--minimum-rate", ProgramKind.MINIMUM_RATE, "leave it at minimum rate"),
+        ("--keep", None, "leave it as it is"),
+    ):
+        left.add_argument(option, dest="program", action="store_const", const=kind, help=words)
+    score = actions.add_parser("score", help="record a pain score; the first is the baseline")
+    score.add_argument("score", metavar="N", help="0, no pain, to 10, the worst")
+    score.add_argument("--note", default="", metavar="TEXT", help="kept with the score")
+    score.add_argument(
+        "--side-effect", default="", metavar="TEXT", help="suffered at this dose: not tolerated"
+    )
+    status = actions.add_parser("status", help="say where the trial stands")
+    report = actions.add_parser("report", help="say all of it")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write it as one HTML file too")
+    for telling in (end, report):
+        telling.add_argument(
+            "--prescription",
+            type=Path,
+            metavar="FILE",
+            help="after a success, write the suggested starting prescription, with gaps to fill in",
+        )
+    return [start, step, end, score, status, report]
 
 
 def main(args: argparse.Namespace) -> int:
@@ -180,7 +220,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     journal = _journal(args)
     transport = SerialTransport(args.port, args.baud)
     client = Client(transport, journal, port=args.port, baud=args.baud)
-    client.warn = _warn
+    client.warn, client.by = _warn, args.name or ""
     try:
         client.open()
         asks = journal is not None and args.action != _STOP
@@ -234,6 +274,14 @@ def _alarm(name: str) -> Code:
         return Code[name.upper()]
     except KeyError:
         raise argparse.ArgumentTypeError(f"{name} is no alarm code") from None
+
+
+def _name(name: str) -> str:
+    """Return a person's name as it was given; only its spaces are put in order."""
+    words = " ".join(name.split())
+    if not words or len(words) > _NAME_MAX or not words.isprintable():
+        raise argparse.ArgumentTypeError(f"a name has 1 to {_NAME_MAX} printable characters")
+    return words
 
 
 def _record(number: str) -> int:

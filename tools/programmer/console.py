@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar
@@ -15,6 +16,8 @@ from typing import Any, Final, TypeVar
 BAR_AFTER_S: Final = 0.5
 """A transfer that takes less shows no bar."""
 BAR_WIDTH: Final = 30
+WIDTH: Final = 100
+"""Columns of the terminal."""
 _REDRAW_S: Final = 0.1
 
 T = TypeVar("T")
@@ -40,12 +43,13 @@ class Console:
         return not self._yes
 
     def say(self, text: str) -> None:
-        """Show text to a person."""
+        """Show text to a person; a warning that is longer than a line goes on below."""
+        text = "\n".join(_folded(line) for line in text.splitlines())
         print(text, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     def review(self, text: str) -> None:
         """Show what is to be confirmed; what is longer than the screen, page by page."""
-        lines = text.splitlines()
+        lines = "\n".join(map(_folded, text.splitlines())).splitlines()
         page = shutil.get_terminal_size().lines - 2
         if self._yes or self.as_json or not sys.stdout.isatty() or len(lines) <= page:
             self.say(text)
@@ -77,6 +81,12 @@ class Console:
         """Print the object of `--json`; nothing without it, or where stdout has a document."""
         if self.as_json and not self._document:
             print(json.dumps(values, indent=2), flush=True)
+
+
+def _folded(line: str) -> str:
+    if not line.startswith("! "):
+        return line
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _forget_typed_ahead() -> None:

@@ -6,6 +6,7 @@ ProgrammerError
 ├── Refused     the pump said no; nothing but its log has changed                       exit 3
 │   ├── OutsideLimits    the programmer said no by itself; nothing was sent              exit 3
 │   └── PreviewChanged   the pump's preview is no longer the one that was confirmed      exit 3
+├── NotByPlan   the plan of a trial says no; nothing was sent                            exit 3
 ├── NoLink      the port or the pump does not answer (also a TimeoutError)              exit 4
 ├── Uncertain   a command was sent and its result is not known: ask `status`            exit 5
 ├── OutputLost  what was to be shown could not be written                               exit 74
@@ -61,6 +62,12 @@ class PreviewChanged(Refused):
     def __init__(self, preview: Preview) -> None:
         super().__init__(ErrorCode.HASH, Refusal(0, 0, 0))
         self.preview = preview
+
+
+class NotByPlan(ProgrammerError):
+    """The plan of a trial, or what became of it, says no; nothing was sent."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class NoLink(ProgrammerError, TimeoutError):

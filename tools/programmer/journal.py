@@ -3,7 +3,8 @@
 A dosing command gets its number `txn` here: a saved counter that only rises in the high half, a
 random low half. Number, operation, parameters and pump are saved, with fsync, before the first
 byte goes to the pump, and closed when the result is known. So a tool that dies at any point finds
-on its next start what it may have asked for, and QUERYs it instead of asking again.
+on its next start what it may have asked for, and QUERYs it instead of asking again. Beside it
+stand who asked and, from COMMIT on, what the pump held before: a report says so.
 
 `Journal` is the working part, over a dictionary; `FileJournal` saves it in a JSON file, replaced
 atomically under a lock, because two programmers may run at once.
@@ -13,8 +14,8 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,12 @@ class Entry:
     port: str
     state: str
     """"prepared" from before the first send, "committing" from before COMMIT, then the result."""
+    by: str = ""
+    """Name that was given with `--by`; "": none."""
+    before: Mapping[str, str] = field(default_factory=dict)
+    """What the pump held (`tools.programmer.before`); empty until COMMIT."""
+    warned: Sequence[str] = ()
+    """Warnings that stood with the question, each a line."""
 
 
 class Journal:
@@ -53,7 +60,9 @@ class Journal:
         self._random_bits = random_bits
         self._data: dict[str, Any] = {"counter": 0, "open": [], "closed": []}
 
-    def begin(self, op: TxnOp, parameters: bytes, pump: str, port: str, highest: int) -> int:
+    def begin(
+        self, op: TxnOp, parameters: bytes, pump: str, port: str, highest: int, by: str = ""
+    ) -> int:
         """Save a new transaction and return its number, above `highest`, the pump's last one."""
         with self._change() as data:
             if len(data["open"]) >= OPEN_MAX:
@@ -63,16 +72,22 @@ class Journal:
                 raise BadInput("the pump's transaction numbers are used up")
             data["counter"] = counter
             txn = counter << 32 | self._random_bits(32)
-            entry = Entry(txn, op.name, parameters.hex(), pump, port, "prepared")
+            entry = Entry(txn, op.name, parameters.hex(), pump, port, "prepared", by)
             data["open"].append(asdict(entry))
         return txn
 
-    def committing(self, txn: int) -> None:
-        """Save that COMMIT is about to be sent: from here on the dose may run."""
+    def committing(
+        self, txn: int, before: Mapping[str, str] | None = None, warned: Sequence[str] = ()
+    ) -> None:
+        """Save that COMMIT is about to be sent: from here on the dose may run.
+
+        `before` is what the pump holds until then, `warned` what was said before the person agreed.
+        """
         with self._change() as data:
             for row in data["open"]:
                 if row["txn"] == txn:
                     row["state"] = "committing"
+                    row["before"], row["warned"] = dict(before or {}), list(warned)
 
     def close(self, txn: int, result: str) -> None:
         """Save how a transaction ended; nothing happens when it is closed already."""
@@ -90,6 +105,12 @@ class Journal:
         data = self._load()
         rows = (row for row in (*data["open"], *data["closed"]) if row["txn"] == txn)
         return next((Entry(**row) for row in rows if row["pump"] == pump), None)
+
+    def entries(self, pump: str) -> list[Entry]:
+        """Return all that is kept of one pump, in the order in which it was begun."""
+        data = self._load()
+        rows = (Entry(**row) for row in (*data["closed"], *data["open"]))
+        return sorted((one for one in rows if one.pump == pump), key=lambda entry: entry.txn)
 
     def _load(self) -> dict[str, Any]:
         return self._data

@@ -39,18 +39,21 @@ def of_bolus(parameters: BolusParameters, therapy: Therapy, device: DeviceInfo) 
     return limits.bolus_limits(therapy, strokes * device.stroke_pl, 0, device.minimum_rate_pl_h)
 
 
-def check(passed: Sequence[Passed], therapy: Therapy, override: bool) -> list[str]:
-    """Return the soft limits that are passed on purpose, a line each. Raises OutsideLimits."""
-    check_hard(passed, therapy)
+def check(passed: Sequence[Passed], therapy: Therapy, override: bool, where: str = "") -> list[str]:
+    """Return the soft limits that are passed on purpose, a line each. Raises OutsideLimits.
+
+    `where` is what the message begins with.
+    """
+    check_hard(passed, therapy, where)
     if passed and not override:
-        raise _outside(ErrorCode.LIMIT_SOFT, passed, therapy)
+        raise _outside(ErrorCode.LIMIT_SOFT, passed, therapy, where)
     return [_line(sentence(one, therapy.drugs)) for one in passed]
 
 
-def check_hard(passed: Sequence[Passed], therapy: Therapy) -> None:
+def check_hard(passed: Sequence[Passed], therapy: Therapy, where: str = "") -> None:
     """Raise OutsideLimits where a hard limit is passed."""
     if hard := [one for one in passed if one.hard]:
-        raise _outside(ErrorCode.LIMIT_HARD, hard, therapy)
+        raise _outside(ErrorCode.LIMIT_HARD, hard, therapy, where)
 
 
 def beyond(refusal: Refusal) -> str:
@@ -62,9 +65,11 @@ def _line(words: str) -> str:
     return f"! beyond a soft limit: {words}"
 
 
-def _outside(code: ErrorCode, passed: Sequence[Passed], therapy: Therapy) -> OutsideLimits:
+def _outside(
+    code: ErrorCode, passed: Sequence[Passed], therapy: Therapy, where: str
+) -> OutsideLimits:
     first = passed[0]
-    words = "; ".join(sentence(one, therapy.drugs) for one in passed)
+    words = where + "; ".join(sentence(one, therapy.drugs) for one in passed)
     return OutsideLimits(code, Refusal(first.id, first.value, first.limit), words)
 
 

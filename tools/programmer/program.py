@@ -11,10 +11,11 @@ from protocol import codec
 from protocol.codes import TxnOp
 from protocol.messages import DeviceInfo, Preview, ProgramParameters, Therapy
 from tools import therapy_file
-from tools.programmer import limits, review, transact, warnings
+from tools.programmer import limits, plausible, review, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import OutsideLimits
+from tools.programmer.plausible import FIRST_PRESCRIPTION
 from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Request, Values, therapy_of
 from tools.programmer.warnings import BRIDGE_OMITTED, Caution
 from tools.therapy_table import TherapyTable
@@ -30,9 +31,11 @@ def program(args: argparse.Namespace) -> Job:
         code, values = EXIT_OK, Values()
         said: list[str] = []
         current = therapy_of(client)
+        first = [FIRST_PRESCRIPTION] if current is None else []
         for wanted in _wanted(table, current, device, status.wall_s):
-            code, values = carry_out(client, console, wanted, args.override)
+            code, values = carry_out(client, console, wanted, args.override, first)
             said += values[WARNINGS]
+            first = []
             if code != EXIT_OK:
                 break
         return code, {**values, WARNINGS: said}
@@ -66,7 +69,11 @@ def carry_out(
     """
     status, device, current = client.status(), client.device(), therapy_of(client)
     pending = parameters.therapy
-    cautions = [*also, *warnings.of_program(current, pending, status, device)]
+    cautions = [
+        *also,
+        *warnings.of_program(current, pending, status, device),
+        *plausible.of_program(current, parameters, status, device),
+    ]
     passed = limits.of_program(pending, current, device)
     try:
         beyond = limits.check(passed, pending, override)
@@ -80,7 +87,7 @@ def carry_out(
         rows = review.lines(
             current, status.computed_nl, shown, preview, device, status.pending_wall_s
         )
-        return f"{preface}{device.serial} ({device.model})\n{review.table(rows)}"
+        return f"{preface}{review.table(rows)}"
 
     question = "schedule this?" if parameters.at_wall_s else "program this?"
     request = Request(TxnOp.PROGRAM, parameters, show, question, cautions, override, beyond)

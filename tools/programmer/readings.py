@@ -10,7 +10,7 @@ from typing import Any, Final
 from protocol.codes import BolusKind, Mode, ProgramKind, StopReason
 from protocol.errors import ErrorCode
 from protocol.messages import AlarmEntry, DeviceInfo, Status, Therapy
-from tools.programmer import doses
+from tools.programmer import doses, sensed
 from tools.programmer import format as text
 
 _MODES: Final = {
@@ -142,6 +142,8 @@ def _reservoir(
     filled = f"filled {_date(status.fill_wall_s)}" if status.fill_wall_s else "never filled"
     volume = f"{text.millilitres(status.computed_nl)} of {text.millilitres(device.capacity_nl)}"
     rows = [("Reservoir", f"{volume}, {filled}{low}")]
+    if shown := sensed.volume(status):
+        rows.append(("", shown))
     if status.uncertain_nl:
         rows.append(("", f"of what left it, {text.volume(status.uncertain_nl)} is unconfirmed"))
     return [*rows, ("Refill due", f"{_date(status.refill_due_wall_s)} at the present rate")]

@@ -135,8 +135,11 @@ _SENTENCES: Final[dict[ErrorCode, str]] = {
 _STATES: Final[dict[Mode, str]] = {
     Mode.SHELF: "the pump is in shelf mode",
     Mode.SELF_TEST: "the pump is testing itself; try again in a moment",
-    Mode.STOPPED: "the pump is stopped, and the command does not fit that",
-    Mode.BASAL: "the pump is delivering its basal rate",
+    Mode.STOPPED: (
+        "the pump is stopped, and the command does not fit that; `resume` or a program starts it, "
+        "an empty reservoir is refilled first"
+    ),
+    Mode.BASAL: "the pump is delivering its basal rate: nothing is there to resume or to bridge",
     Mode.MINIMUM_RATE: "the pump is delivering at minimum rate",
     Mode.BOLUS: "a bolus is running",
     Mode.BRIDGE: "a bridging bolus is running",
@@ -171,5 +174,7 @@ def limit_sentence(refusal: Refusal) -> str:
 def _state(refusal: Refusal) -> str:
     if refusal.id not in set(Mode):
         return "the pump is not in a state for this"
-    alarm = f"; alarm {Code(refusal.value).name}" if refusal.value in set(Code) else ""
-    return _STATES[Mode(refusal.id)] + alarm
+    state = _STATES[Mode(refusal.id)]
+    if refusal.value in set(Code):
+        return f"{state.partition(':')[0]}; alarm {Code(refusal.value).name}"
+    return state

@@ -58,7 +58,7 @@ def remove(args: argparse.Namespace) -> Job:
     """Return the job. Raises BadInput where something is to be injected after all."""
     if args.new_drug or (args.volume is not None and quantity.volume_nl(args.volume)):
         raise BadInput("--empty: nothing is injected; refill without it tells of a volume")
-    aspirated = None if args.residual is None else quantity.volume_nl(args.residual)
+    aspirated = None if args.residual is None else refill.measured(args.residual)
 
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.interrogate()
@@ -86,7 +86,7 @@ def _residual(
     device = client.device()
     console.say(refill.expected(status, device))
     if taken_nl is None and console.asks:
-        taken_nl = refill.entered(console, "residual, all of it taken out", quantity.volume_nl)
+        taken_nl = refill.entered(console, "residual, all of it taken out", refill.measured)
     if taken_nl is None:
         return [], None
     judged = residual.judge(status, device, taken_nl)

@@ -1,11 +1,13 @@
-"""`report`: what was done in a session and how the pump is left, from the pump itself.
+"""`report`: who did what in a session, what it changed and how the pump is left.
 
-The pump is interrogated and read: status, device, prescription, scheduled change, log. The report
-goes to the terminal or is the object of `--json`; `--html` writes it as a file as well.
+The pump is interrogated and read: status, device, prescription, scheduled change, log. Names and
+settings that have been replaced come from this tool's journal. The report goes to the terminal or
+is the object of `--json`; `--html` writes it as a file as well.
 """
 
 import argparse
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +17,8 @@ from tools.programmer import report_html, report_text, transact, warnings
 from tools.programmer.client import Client
 from tools.programmer.console import Console, Progress
 from tools.programmer.errors import BadInput
-from tools.programmer.report_data import Report, visit
+from tools.programmer.report_changes import Acts
+from tools.programmer.report_data import Report, Reporter, visit
 from tools.programmer.transact import EXIT_OK, WARNINGS, Job, Values, therapy_of
 
 VISIT_RECORDS_MAX: Final = 256
@@ -49,14 +52,19 @@ def _read(client: Client, since: int | None) -> Report:
     """Read the pump. Raises BadInput for a record that is not in its log."""
     status = client.interrogate()
     records = _records(client, status, since)
+    found = records if since is not None else visit(records)
+    role = Role.CLINICIAN if client.session is None else client.session.role
+    acts = Acts(found, client.entries())
+    cautions = warnings.of_visit(status, therapy_of(client))
     return Report(
-        Role.CLINICIAN if client.session is None else client.session.role,
+        Reporter(role, client.by, tool(), client.port),
         status,
         client.device(),
         client.prescription(),
         client.pending(),
-        warnings.of_visit(status, therapy_of(client)),
-        records if since is not None else visit(records),
+        [*cautions, warnings.BRIDGE_OMITTED] if acts.unbridged() else cautions,
+        found,
+        acts,
         client.entry(status.last_txn) if status.last_txn else None,
     )
 
@@ -75,6 +83,14 @@ def _records(client: Client, status: Status, since: int | None) -> Sequence[LogR
     if not records:
         raise BadInput(f"the log ends at record {status.log_next - 1}: none from {start} on")
     return records
+
+
+def tool() -> str:
+    """Return name and version of this tool."""
+    try:
+        return f"itpump {metadata.version('itpump')}"
+    except metadata.PackageNotFoundError:
+        return "itpump"
 
 
 def _write(file: Path, page: str) -> None:

@@ -1,7 +1,7 @@
 """What a session report is made of: what one reading of the pump gave, and where it began.
 
-It holds nothing but that: no name of a person, no settings of a prescription that has been
-replaced, because no pump can say them.
+No pump knows who programmed it, nor settings that have been replaced: those come from this tool's
+journal, of what this tool did (`report_changes`). Of what another tool did the log is all there is.
 
 Each command of the programmer is a session of its own and interrogates. A visit is therefore a run
 of interrogations, each less than `VISIT_GAP_US` after the one before it in the same boot of the
@@ -14,7 +14,9 @@ from typing import Final
 
 from protocol.codes import Code, Role
 from protocol.messages import DeviceInfo, LogRecord, PrescriptionInfo, Status, Therapy
+from tools.programmer.clock_effect import Prescribed
 from tools.programmer.journal import Entry
+from tools.programmer.report_changes import Acts
 from tools.programmer.warnings import Caution
 
 VISIT_GAP_US: Final = 3_600_000_000
@@ -37,12 +39,26 @@ ACTS: Final = (
 """Records that say what was done to the pump, or was asked of it and refused."""
 
 
+_REPLACED: Final = (Code.PROGRAM_COMMITTED, Code.SCHEDULED_CHANGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who reports, and with what."""
+
+    role: Role
+    by: str
+    """Name that was given with `--by`; "": none."""
+    tool: str
+    """Name and version."""
+    port: str
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One reading of a pump."""
 
-    role: Role
-    """Role of the programmer; its user is not known to tool or pump."""
+    reporter: Reporter
     status: Status
     device: DeviceInfo
     prescription: PrescriptionInfo
@@ -51,6 +67,8 @@ class Report:
     cautions: Sequence[Caution]
     records: Sequence[LogRecord]
     """The log from the record where the report begins; never empty."""
+    acts: Acts
+    """What of those records is this tool's."""
     entry: Entry | None
     """The pump's last transaction in this tool's journal; None: it is not there."""
 
@@ -65,9 +83,29 @@ class Report:
         return _therapy(self.scheduled)
 
     @property
-    def acts(self) -> list[LogRecord]:
+    def done(self) -> list[LogRecord]:
         """What was done to the pump, in order."""
         return [record for record in self.records if record.code in ACTS]
+
+    def prescribed_at(self, record: LogRecord) -> Prescribed | None:
+        """Return what was prescribed when a record was written; None: not known here."""
+        if (act := self.acts.of(record)) is not None:
+            return act.held.prescribed(self.device)
+        held = self.acts.read_after(record.seq)
+        end = self.status.log_next if held is None else held.status.log_next
+        if any(one.code in _REPLACED and record.seq < one.seq < end for one in self.records):
+            return None
+        if held is not None:
+            return held.prescribed(self.device)
+        if self.therapy is None:
+            return None
+        scheduled = self.scheduled if self.scheduled_therapy is not None else None
+        return Prescribed(self.therapy, scheduled, self.device)
+
+    def therapy_at(self, record: LogRecord) -> Therapy | None:
+        """Return the therapy when a record was written; None: not known here."""
+        prescribed = self.prescribed_at(record)
+        return None if prescribed is None else prescribed.therapy
 
 
 def visit(records: Sequence[LogRecord]) -> Sequence[LogRecord]:

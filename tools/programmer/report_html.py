@@ -1,55 +1,17 @@
-"""A session report as one HTML file that needs nothing else: style and pictures stand inside it.
-
-Every text is escaped; the page allows itself no script and no fetch.
-"""
+"""A session report as a page of `tools.programmer.html_page`, with its pictures."""
 
 from collections.abc import Iterator
-from html import escape
-from typing import Final
 
-from tools.programmer import report_course, report_svg, report_text
+from tools.programmer import html_page, report_course, report_svg, report_text, sensed
 from tools.programmer.report_data import Report
 from tools.programmer.report_svg import Mark
-from tools.programmer.report_text import Section
-
-_STYLE: Final = """\
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1c2430; background: #fff }
-h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 1.8rem 0 .4rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0;
-  border-bottom: 1px solid #dde2e8 }
-td { white-space: pre-wrap } td:first-child, thead th { color: #566273; font-weight: 400 }
-figure { margin: 1rem 0 } figcaption { color: #566273 }
-svg { width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; fill: #1c2430;
-  paint-order: stroke; stroke: #fff; stroke-width: 4px }
-.area { fill: #cfe3f7 } .curve { fill: none; stroke: #1f6fb8; stroke-width: 2 }
-.axis, .frame { stroke: #8893a0; fill: none } .low { stroke: #c0392b; stroke-width: 2 }
-.dot { fill: #1f6fb8 }
-@media print { body { margin: 0 } h2 { break-after: avoid } figure, tr { break-inside: avoid } }
-"""
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def page(report: Report) -> str:
     """Return the whole page."""
-    title = escape(f"{report_text.TITLE}, pump {report.device.serial}")
     first, *more = report_text.sections(report)
-    body = "\n".join(
-        [
-            f"<h1>{title}</h1>",
-            _table(first),
-            *_pictures(report),
-            *(f"<h2>{escape(section.title)}</h2>\n{_table(section)}" for section in more),
-        ]
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    body = [html_page.table(first), *_pictures(report), *map(html_page.section, more)]
+    return html_page.page(f"{report_text.TITLE}, pump {report.device.serial}", body)
 
 
 def _pictures(report: Report) -> Iterator[str]:
@@ -57,7 +19,9 @@ def _pictures(report: Report) -> Iterator[str]:
     if therapy is not None:
         yield report_svg.rate(report_course.of(therapy, device))
     low_nl = None if therapy is None else therapy.low_reservoir_nl
-    yield report_svg.reservoir(status.computed_nl, device.capacity_nl, low_nl)
+    yield report_svg.reservoir(
+        status.computed_nl, device.capacity_nl, low_nl, sensed.volume_nl(status)
+    )
     yield report_svg.timeline(
         [
             Mark(status.fill_wall_s, "filled"),
@@ -67,15 +31,3 @@ def _pictures(report: Report) -> Iterator[str]:
             Mark(status.refill_due_wall_s, "refill due"),
         ]
     )
-
-
-def _table(section: Section) -> str:
-    if not section.rows:
-        return f"<p>{escape(section.absent)}</p>"
-    head = f"<thead>{_row(section.head, 'th')}</thead>" if section.head else ""
-    rows = "\n".join(_row(row, "td") for row in section.rows)
-    return f"<table>{head}<tbody>\n{rows}\n</tbody></table>"
-
-
-def _row(cells: tuple[str, ...], kind: str) -> str:
-    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"

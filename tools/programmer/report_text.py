@@ -3,54 +3,55 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from protocol.codes import Code
 from protocol.messages import LogRecord
 from tools.programmer import format as words
-from tools.programmer import log_view, readings, review
+from tools.programmer import log_view, readings, report_doses, report_settings, review
 from tools.programmer.report_data import Report
-from tools.programmer.review import Line
+from tools.programmer.report_settings import Section
 
 TITLE: Final = "Session report"
 LOG_HEAD: Final = ("#", "pump clock", "what", "details")
+DONE_HEAD: Final = ("#", "pump clock", "what", "by", "details")
 WIDTH: Final = 100
 """Columns of the terminal."""
-
-
-class Section(NamedTuple):
-    """One table of the report, under its title."""
-
-    title: str
-    head: tuple[str, ...]
-    """Names of the columns; empty where the first column is one of names."""
-    rows: Sequence[tuple[str, ...]]
-    absent: str
-    """What is said where there is no row."""
+NO_NAME: Final = "no name was given (--by NAME)"
 
 
 def sections(report: Report) -> list[Section]:
     """Return the whole report, in order."""
     return [
         Section(TITLE, (), session(report), ""),
-        Section("Done in this session", LOG_HEAD, _acts(report),
-                "nothing that changes the pump"),
-        Section("Warnings", (), [(c.code.name, c.sentence) for c in report.cautions], "none"),
+        Section("Done in this session", DONE_HEAD, _done(report), "nothing that changes the pump"),
+        Section("Doses in this session", (), list(report_doses.rows(report)), "none"),
+        Section("Warnings", (), _warnings(report), "none"),
         Section("The pump now", (), _now(report), ""),
-        _prescription(report),
+        Section("Dates", (), list(report_settings.dates(report)), ""),
+        *report_settings.sections(report),
         Section("Log extract", LOG_HEAD, [_row(record) for record in report.records], ""),
-    ]  # fmt: skip
+    ]
 
 
 def session(report: Report) -> list[tuple[str, ...]]:
-    """Return who, when and which part of the log."""
+    """Return who, with what, when and which part of the log."""
     first, last = report.records[0], report.records[-1]
+    reporter = report.reporter
     return [
-        ("Who", f"programmer in the role {report.role.name.lower()}; no user name is stored"),
+        ("Who", ", ".join(people(report)) or NO_NAME),
+        ("Tool", f"{reporter.tool}, role {reporter.role.name.lower()}, at {reporter.port}"),
         ("Pump", report.device.serial),
         ("When", f"{words.date_text(report.status.wall_s)} by the pump's clock"),
         ("Log records", f"{first.seq} to {last.seq}, from {words.date_text(first.wall_s)} on"),
         ("Last transaction", _last(report)),
     ]
+
+
+def people(report: Report) -> list[str]:
+    """Return the names of who acted in the session and of who reports, each once."""
+    by = [report.reporter.by] if report.reporter.by else []
+    return list(dict.fromkeys([*report.acts.names(), *by]))
 
 
 def text(report: Report) -> str:
@@ -60,36 +61,59 @@ def text(report: Report) -> str:
 
 def values(report: Report) -> dict[str, Any]:
     """Return what the report adds to the reading of the pump, for `--json`."""
-    lines = settings(report)
     return {
-        "role": report.role.name.lower(),
-        "done": [log_view.values(record) for record in report.acts],
+        "by": people(report),
+        "role": report.reporter.role.name.lower(),
+        "tool": report.reporter.tool,
+        "port": report.reporter.port,
+        "done": [
+            {
+                **log_view.values(record),
+                "by": report.acts.whose(record) or None,
+                "warned": list(report.acts.warned(record)),
+            }
+            for record in report.done
+        ],
+        "clock_effects": [
+            report_settings.clock_effect_text(report, record)
+            for record in report.done
+            if record.code is Code.CLOCK_SET
+        ],
+        "doses": dict(report_doses.rows(report)),
+        "dates": dict(report_settings.dates(report)),
         "records": [log_view.values(record) for record in report.records],
         "last_txn": f"{report.status.last_txn:016x}" if report.status.last_txn else None,
         "last_op_of_this_tool": report.entry.op if report.entry else None,
         "stored": words.date(report.prescription.written_wall_s),
-        "settings": {line.name.strip(): line.current for line in lines},
-        "scheduled": words.date(report.status.pending_wall_s),
-        "scheduled_settings": (
-            {line.name.strip(): line.pending for line in lines}
-            if report.scheduled_therapy
-            else None
-        ),
+        **report_settings.values(report),
     }
 
 
-def settings(report: Report) -> list[Line]:
-    """Return every setting of the prescription; none while nothing is prescribed."""
-    if report.therapy is None:
-        return []
-    computed_nl = report.status.computed_nl
-    return review.scheduled_lines(
-        report.therapy, report.scheduled_therapy, computed_nl, report.device
-    )
+def _done(report: Report) -> list[tuple[str, ...]]:
+    return [
+        (*row[:-1], report.acts.whose(record), _details(report, record))
+        for record, row in ((record, _row(record)) for record in report.done)
+    ]
 
 
-def _acts(report: Report) -> list[tuple[str, ...]]:
-    return [_row(record) for record in report.acts]
+def _warnings(report: Report) -> list[tuple[str, ...]]:
+    """Return what the pump is to be watched for now, and what was confirmed all the same."""
+    return [
+        *((caution.code.name, caution.sentence) for caution in report.cautions),
+        *(
+            (f"confirmed, #{record.seq}", line.removeprefix("! "))
+            for record in report.done
+            for line in report.acts.warned(record)
+        ),
+    ]
+
+
+def _details(report: Report, record: LogRecord) -> str:
+    """Return the details of an act; of a new clock what it does to the dose as well."""
+    details = log_view.details(record)
+    if record.code is not Code.CLOCK_SET:
+        return details
+    return f"{details}; {report_settings.clock_effect_text(report, record)}"
 
 
 def _row(record: LogRecord) -> tuple[str, ...]:
@@ -111,23 +135,6 @@ def _last(report: Report) -> str:
     return f"{op}, asked for by this tool ({report.entry.txn:016x})"
 
 
-def _prescription(report: Report) -> Section:
-    title = "Prescription"
-    lines = settings(report)
-    if not lines:
-        return Section(title, (), [], "none")
-    title += f", stored {words.date_text(report.prescription.written_wall_s)}"
-    if report.scheduled_therapy is None:
-        return Section(title, (), [(line.name, line.current) for line in lines], "")
-    head = ("", "setting", "now", f"from {words.date_text(report.status.pending_wall_s)}")
-    rows = [
-        (review.CHANGED if line.changed else "", line.name, line.current, line.pending)
-        for line in lines
-    ]
-    title += f", and the scheduled change ({review.CHANGED})"
-    return Section(title, head, rows, "")
-
-
 def _lines(report: Report) -> Iterator[str]:
     for number, section in enumerate(sections(report)):
         yield from ([""] if number else [])
@@ -135,11 +142,11 @@ def _lines(report: Report) -> Iterator[str]:
         if not section.rows:
             yield f"  {section.absent}"
             continue
-        yield from _table([section.head, *section.rows] if section.head else section.rows)
+        yield from table([section.head, *section.rows] if section.head else section.rows)
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Return the rows in columns; what is too wide goes on in its column below."""
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of rows in columns; what is too wide goes on in its column below."""
     widths = [
         min(max(map(len, column)), review.COLUMN_MAX)
         for column in zip(*(row[:-1] for row in rows), strict=True)

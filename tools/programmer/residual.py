@@ -47,8 +47,14 @@ class Residual:
 
     @property
     def implausible(self) -> bool:
-        """True when no accuracy explains it: more is left than was filled."""
-        return self.actual_nl > self.fill_nl
+        """True when no accuracy explains it.
+
+        More is left than was filled, or, of a fill of which nothing has been given yet, less than
+        that by more than the accuracy of the whole.
+        """
+        missing_nl = self.fill_nl - self.actual_nl
+        gone = self.discrepancy is None and missing_nl * _PPM > self.fill_nl * self.accuracy_ppm
+        return missing_nl < 0 or gone
 
     @property
     def low_nl(self) -> Fraction:

@@ -73,7 +73,7 @@ def lines(
     strokes = doses.strokes_per_day(current, device) if current else 0
     before = View(current, strokes, computed_nl)
     after = View(pending.therapy, preview.strokes, preview.computed_nl)
-    rows = _beside(_settings(before, device), _settings(after, device))
+    rows = beside(_settings(before, device), _settings(after, device))
     if scheduled_wall_s or pending.at_wall_s:
         dates = [text.date_text(at_s) for at_s in (scheduled_wall_s, pending.at_wall_s)]
         rows.insert(0, Line("scheduled change", *dates))
@@ -82,16 +82,10 @@ def lines(
     return rows
 
 
-def scheduled_lines(
-    current: Therapy, scheduled: Therapy | None, computed_nl: int, device: DeviceInfo
-) -> list[Line]:
-    """Return every setting as it is, beside the change that is scheduled; None: there is none."""
-    left, right = (
-        {} if therapy is None
-        else _settings(View(therapy, doses.strokes_per_day(therapy, device), computed_nl), device)
-        for therapy in (current, scheduled)
-    )  # fmt: skip
-    return _beside(left, right)
+def settings(therapy: Therapy | None, computed_nl: int, device: DeviceInfo) -> dict[str, str]:
+    """Return name -> value of every setting of a prescription that a pump holds."""
+    strokes = 0 if therapy is None else doses.strokes_per_day(therapy, device)
+    return _settings(View(therapy, strokes, computed_nl), device)
 
 
 def table(rows: list[Line], head: Line = _HEAD) -> str:
@@ -110,7 +104,8 @@ def table(rows: list[Line], head: Line = _HEAD) -> str:
     return "\n".join(out)
 
 
-def _beside(left: dict[str, str], right: dict[str, str]) -> list[Line]:
+def beside(left: dict[str, str], right: dict[str, str]) -> list[Line]:
+    """Return two sets of settings side by side, in the order of the right one."""
     names = list(dict.fromkeys((*right, *left)))
     return [Line(name, left.get(name, ABSENT), right.get(name, ABSENT)) for name in names]
 

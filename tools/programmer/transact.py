@@ -23,8 +23,9 @@ from protocol.messages import (
     TxnResult,
 )
 from tools import pump_measures
-from tools.programmer import doses, limits, read_back, readings
+from tools.programmer import before, doses, limits, read_back, readings, warnings
 from tools.programmer import format as text
+from tools.programmer.before import Before
 from tools.programmer.client import Client
 from tools.programmer.console import Console
 from tools.programmer.errors import NoLink, PreviewChanged, ProgrammerError, Refused, Uncertain
@@ -79,13 +80,14 @@ def carry_out(
     client: Client, console: Console, request: Request, status: Status
 ) -> tuple[int, Values]:
     """Do it, once, if the person agrees. `status` is the view that the request is based on."""
+    held = before.read(client, status)
     preview, request = _prepared(client, request, status)
-    said = {
+    said: dict[str, list[str]] = {
         WARNINGS: [caution.code.name for caution in request.cautions],
         "overridden": list(request.beyond),
     }
     try:
-        preview, result = _confirmed(client, console, preview, request)
+        preview, result = _confirmed(client, console, preview, request, held)
     except _Declined:
         console.say("nothing more was changed" if done_text(client) else "nothing was changed")
         if client.status().stop_reason is StopReason.SESSION_INCOMPLETE:
@@ -109,6 +111,9 @@ def carry_out(
         console.say("programmed, read back and compared: equal")
     console.say(f"{op_text(request.op)}: {outcome_text(result)}")
     console.say(f"now: {readings.headline(after, therapy)}")
+    for caution in (found := warnings.of_sensor(after)):
+        console.say(str(caution))
+    said[WARNINGS] += [caution.code.name for caution in found]
     return EXIT_OK, {
         "result": result.state.name,
         "txn": f"{preview.txn:016x}",
@@ -133,13 +138,15 @@ def _prepared(client: Client, request: Request, status: Status) -> tuple[Preview
 
 
 def _confirmed(
-    client: Client, console: Console, preview: Preview, request: Request
+    client: Client, console: Console, preview: Preview, request: Request, held: Before
 ) -> tuple[Preview, TxnResult]:
     """Show and ask until the pump commits what was confirmed. Raises _Declined."""
+    device = client.device()
+    said = [*map(str, request.cautions), *request.beyond]
     for _ in range(REVIEWS_MAX):
         try:
-            said = [*map(str, request.cautions), *request.beyond]
-            console.review("\n".join([request.show(preview), *said]))
+            pump = f"{device.serial} ({device.model})"  # the wrong patient's is a slip, too
+            console.review("\n".join([pump, request.show(preview), *said]))
             word = limits.WORD if request.beyond else YES if request.cautions else None
             agreed = console.confirm(request.question, word)
         except KeyboardInterrupt:
@@ -151,7 +158,7 @@ def _confirmed(
         try:
             if console.asks:
                 preview = client.renew(preview)
-            return preview, client.commit(preview)
+            return preview, client.commit(preview, before.kept(held), said)
         except PreviewChanged as changed:
             preview = changed.preview
             console.say("the pump's values have changed meanwhile; review them again")

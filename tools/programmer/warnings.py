@@ -11,11 +11,14 @@ from firmware.limits import Passed
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
 from protocol.messages import DeviceInfo, Status, Therapy
-from tools.programmer import doses, limits
+from tools.programmer import clock_effect, doses, limits, sensed
 from tools.programmer import format as text
+from tools.programmer.before import Before
 from tools.programmer.residual import Residual
 
 DAY_S: Final = 86_400
+CLOCK_JUMP_S: Final = 26 * 3600
+"""No two places on Earth are further apart on the clock."""
 
 
 class Warn(enum.Enum):
@@ -28,9 +31,24 @@ class Warn(enum.Enum):
     DISCREPANCY_OVER = "a residual says that the pump gave more than its accuracy allows"
     DISCREPANCY_UNDER = "a residual says that it gave less"
     RESIDUAL_IMPLAUSIBLE = "a residual is more than was filled"
+    SENSOR_DISAGREE = "the level sensor contradicts the volume that the pump counts"
     STABILITY_PASSED = "the drugs in the reservoir are older than they are good for"
     OPEN_TRANSACTION = "an earlier session was cut off with a transaction open; it is closed now"
     CLOCK_CHANGES_DOSE = "a new wall clock moves the steps of a schedule, or a scheduled change"
+    CLOCK_JUMP = "a new wall clock is more than 26 h from the old one"
+    FIRST_PRESCRIPTION = "the pump holds no prescription that a new one can be compared with"
+    DRUG_UNKNOWN = "a drug is not in the drug table, so no dose limit holds for it"
+    THERAPY_ENDS = "a program that delivers nothing, or the minimum rate, replaces a therapy"
+    CATHETER_IMPLAUSIBLE = "a catheter is shorter, longer, thinner or wider than usual"
+    ALARM_VOLUME = "a low-reservoir volume is below 1 mL, or above a quarter of the reservoir"
+    STABILITY_LONG = "drugs are said to keep longer than the drug table has it"
+    PATIENT_BOLUS = "what the patient may take, or the window over it, looks mistyped"
+    SCHEDULED_LATE = "a scheduled change would take over after the refill is due"
+    BOLUS_DOSE = "a bolus is above 1/4 or below 1/100 of the day's dose, or asked for as a volume"
+    PRIME_AGAIN = "a prime is asked for though tubing and catheter are full"
+    FILL_VOLUME = "a fill is no more than the low-reservoir volume, or 1/4 off the fill before"
+    REFILLED_AGAIN = "the pump was told of a fill less than 24 h ago"
+    STAYS_STOPPED = "a stopped pump is refilled; that does not start it"
     EXPORT_OLD = "an export is imported that was read days before"
     CLOCK_BEHIND = "an export is imported into a pump whose clock is behind the other pump's"
     SAME_PUMP = "an export goes back into the pump that it was read from"
@@ -84,22 +102,30 @@ def path_changes(current: Therapy | None, pending: Therapy) -> bool:
 
 def of_visit(status: Status, therapy: Therapy | None) -> list[Caution]:
     """Return what to say at the start of a visit."""
+    found = of_sensor(status)
     if therapy is None or not therapy.stability_days or not status.fill_wall_s:
-        return []
+        return found
     until_s = status.fill_wall_s + therapy.stability_days * DAY_S
     if status.wall_s < until_s:
-        return []
+        return found
     passed = text.date_text(until_s)
-    return [Caution(Warn.STABILITY_PASSED, f"the drugs in the reservoir were good until {passed}")]
+    return [
+        *found,
+        Caution(Warn.STABILITY_PASSED, f"the drugs in the reservoir were good until {passed}"),
+    ]
+
+
+def of_sensor(status: Status) -> list[Caution]:
+    """Return what a level sensor tells of a fill, as soon as the pump has been told of it."""
+    contradiction = sensed.contradiction(status)
+    return [] if contradiction is None else [Caution(Warn.SENSOR_DISAGREE, contradiction)]
 
 
 def of_residual(residual: Residual) -> list[Caution]:
     """Return what to say of the volume that was taken out."""
     found = []
-    gate = (
-        f"{text.millilitres(residual.low_nl)} to {text.millilitres(residual.high_nl)} would be "
-        "within its accuracy"
-    )
+    low, high = (text.decimal(nl / text.NL_PER_ML, 3) for nl in (residual.low_nl, residual.high_nl))
+    gate = f"{low} to {high} mL would be within its accuracy"
     if residual.over:
         found.append(
             Caution(Warn.DISCREPANCY_OVER, f"the pump has given more than it believes; {gate}")
@@ -120,26 +146,39 @@ def of_residual(residual: Residual) -> list[Caution]:
     return found
 
 
-def of_clock(status: Status, therapy: Therapy | None, wall_s: int) -> list[Caution]:
-    """Return what a new wall clock does to the dose. Intervals and lockouts do not move with it."""
-    found = []
-    if therapy is not None and therapy.program is ProgramKind.FLEX:
-        before, after = (doses.step_at(therapy, at) for at in (status.wall_s, wall_s))
-        rates = [text.rate_hour(doses.step_pl_h(therapy, step)) for step in (before, after)]
-        effect = (
-            f"the rate goes from {rates[0]} to {rates[1]} at once, and all steps move"
-            if before != after
-            else f"the rate stays {rates[0]} for now, and all later steps move"
-        )
-        moved = text.seconds(abs(wall_s - status.wall_s))
-        way = "earlier" if wall_s > status.wall_s else "later"
-        found.append(Caution(Warn.CLOCK_CHANGES_DOSE, f"{effect} {moved} {way}"))
-    if status.pending_wall_s:
-        when = text.date_text(status.pending_wall_s)
+def of_clock(before: Before, device: DeviceInfo, wall_s: int) -> list[Caution]:
+    """Return what a new wall clock does to the dose, and whether its date looks mistyped."""
+    now_s, found = before.status.wall_s, []
+    moved = text.seconds(abs(wall_s - now_s))
+    way = "earlier" if wall_s > now_s else "later"
+    if abs(wall_s - now_s) > CLOCK_JUMP_S:
         found.append(
-            Caution(Warn.CLOCK_CHANGES_DOSE, f"the change scheduled for {when} by the clock moves")
+            Caution(
+                Warn.CLOCK_JUMP,
+                f"{moved}, more than any journey or summer time; was the date mistyped? Drug "
+                "stability, replacement indicator and end of service go by this clock",
+            )
         )
-    return found
+    prescribed = before.prescribed(device)
+    if prescribed is None or (effect := clock_effect.of(prescribed, now_s, wall_s)) is None:
+        return found
+    words = []
+    if prescribed.therapy.program is ProgramKind.FLEX:
+        words.append(_steps_move(prescribed.therapy, now_s, wall_s, f"{moved} {way}"))
+    if prescribed.scheduled is not None:
+        at_s = prescribed.scheduled.pending_wall_s
+        comes = "at once" if at_s <= wall_s else f"{moved} {way}"
+        words.append(f"the change scheduled for {text.date_text(at_s)} by the clock comes {comes}")
+    words.append(clock_effect.sentence(effect, prescribed.therapy))
+    return [*found, Caution(Warn.CLOCK_CHANGES_DOSE, "; ".join(words))]
+
+
+def _steps_move(therapy: Therapy, now_s: int, wall_s: int, moved: str) -> str:
+    before, after = (doses.step_at(therapy, at) for at in (now_s, wall_s))
+    rates = [text.rate_hour(doses.step_pl_h(therapy, step)) for step in (before, after)]
+    if before != after:
+        return f"the rate goes from {rates[0]} to {rates[1]} at once, and all steps move {moved}"
+    return f"the rate stays {rates[0]} for now, and all later steps move {moved}"
 
 
 def _of_limit(

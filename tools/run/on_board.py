@@ -11,7 +11,7 @@ from hal.serial_board.port import SerialPort
 from tools.quantity import duration_us
 from tools.run.console import Console
 from tools.run.live import ended_by_signals, host_us
-from tools.run.report import Report, said_by
+from tools.run.report import Report, known, said_by
 from tools.serial_pump import SerialPump
 
 EXIT_BAD_INPUT: Final = 2
@@ -79,7 +79,7 @@ def line(table: Report) -> str:
         str(table["pump.wall"]).replace("T", " "),
         table["pump.mode"],
         f"{table['pump.rate_ul_h']:.3f} uL/h",
-        f"computed {table['pump.computed_ul'] / 1000:.6f} mL",
+        f"{known(table)} mL",
         f"{table['pump.battery_mv']} mV",
         f"line {table['line.rtt_us']} us",
         f"alarms {','.join(table['pump.alarms']) or 'none'}",

@@ -81,7 +81,7 @@ def line(table: Report) -> str:
         head + (" session" if table["run.session"] else ""),
         table["pump.mode"],
         f"{table['pump.rate_ul_h']:.3f} uL/h",
-        f"computed {_ml(table['pump.computed_ul'])} {physical} mL",
+        f"{known(table)} {physical} mL",
         delivered,
         f"{table['pump.battery_mv']} mV",
         f"alarms {alarms}",
@@ -89,13 +89,20 @@ def line(table: Report) -> str:
     return "  ".join(parts)
 
 
+def known(table: Report) -> str:
+    """Return the volumes that the pump knows, mL: by its count and, with a sensor, by that."""
+    sensed_ul = table.get("pump.sensed_ul")
+    sensed = "" if sensed_ul is None else f" sensed {_ml(sensed_ul)}"
+    return f"computed {_ml(table['pump.computed_ul'])}{sensed}"
+
+
 def summary(table: Report, elapsed_us: int) -> str:
     """Return the last line of a run; `elapsed_us` is the pump time that passed in it."""
-    computed = f"{_ml(table['pump.computed_ul'])} mL" if "pump.mode" in table else "unknown"
+    said = f"{known(table)} mL" if "pump.mode" in table else "computed unknown"
     return (
         f"ended after {show.duration(elapsed_us)} of pump time: "
         f"delivered {_ml(table['truth.delivered_ul'])} mL, "
-        f"reservoir physical {_ml(table['truth.reservoir_ul'])} mL, computed {computed}"
+        f"reservoir physical {_ml(table['truth.reservoir_ul'])} mL, {said}"
     )
 
 

@@ -26,7 +26,7 @@ from protocol.messages import (
     Therapy,
 )
 from tools.emulated import EmulatedPump
-from tools.programmer import read_back, residual, warnings
+from tools.programmer import before, plausible, read_back, residual, warnings
 from tools.programmer.client import Client
 from tools.programmer.errors import NoLink, Refused, Uncertain
 from tools.programmer.warnings import Caution, Warn
@@ -153,6 +153,7 @@ class Hands:
             for program in programs:
                 status, device = self._client.status(), self._client.device()
                 self._warn(warnings.of_program(therapy, program.therapy, status, device))
+                self._warn(plausible.of_program(therapy, program, status, device))
                 self._program(replace(program, override=int(step.override)))
                 if not program.at_wall_s:
                     changed = warnings.path_changes(therapy, program.therapy)
@@ -182,9 +183,10 @@ class Hands:
 
     def _set_clock(self, step: steps.SetClock) -> None:
         def act() -> None:
-            status = self._client.status()
-            wall_s = status.wall_s + step.by_s if step.to_s is None else step.to_s
-            self._warn(warnings.of_clock(status, self._therapy(), wall_s))
+            held, device = before.read(self._client, self._client.status()), self._client.device()
+            now_s = held.status.wall_s
+            wall_s = now_s + step.by_s if step.to_s is None else step.to_s
+            self._warn(warnings.of_clock(held, device, wall_s))
             self._transact(TxnOp.SET_CLOCK, SetClockParameters(wall_s))
 
         self._visit(act)
@@ -223,11 +225,14 @@ class Hands:
             self._warn(warnings.of_residual(judged))
             prescribed = therapy.drugs if therapy else ()
             drugs = fluid(step.drugs or prescribed) or self._drugs
+            if step.entered_nl is not None:
+                self._warn(plausible.of_refill(status, therapy, step.entered_nl))
             told, held_nl = step.entered_nl, self._client.device().capacity_nl
             preview = None if told is None else self._prepare(TxnOp.REFILL, RefillParameters(told))
             plant.refill(min(step.injected_nl, held_nl) * 1000, drugs)
             if preview is not None:
                 self._client.commit(preview)
+                self._warn(warnings.of_sensor(self._client.status()))
 
         self._visit(act)
 

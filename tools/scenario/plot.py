@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.codes import Mode
+from tools.programmer import sensed
 from tools.scenario.model import Scenario
 from tools.scenario.result import Result
 from tools.scenario.view import View
@@ -44,6 +45,8 @@ class Sample:
     reservoir_pl: int
     computed_nl: int | None
     """None, as all below, while the pump has no power."""
+    sensed_nl: int | None
+    """None without a level sensor as well."""
     battery_mv: int | None
     mode: Mode | None
     alarms: tuple[str, ...]
@@ -82,6 +85,7 @@ class Plot:
                 flow_pl_h=plant.flow_pl_h,
                 reservoir_pl=plant.reservoir_pl,
                 computed_nl=status.computed_nl if status else None,
+                sensed_nl=sensed.volume_nl(status) if status else None,
                 battery_mv=status.battery_mv if status else None,
                 mode=status.mode if status else None,
                 alarms=tuple(alarm.code.name for alarm in status.alarms) if status else (),
@@ -123,6 +127,9 @@ class Plot:
         computed_ml = [_scaled(sample.computed_nl, 1e6) for sample in self._samples]
         axis.plot(times, physical_ml, color="tab:blue", linewidth=3, alpha=0.5, label="physical")
         axis.plot(times, computed_ml, color="black", linewidth=1, label="computed by the pump")
+        sensed_ml = [_scaled(sample.sensed_nl, 1e6) for sample in self._samples]
+        if any(sample.sensed_nl is not None for sample in self._samples):
+            axis.plot(times, sensed_ml, color="tab:cyan", linewidth=1, label="sensed by the pump")
         if self._scenario.programs:
             low_ml = self._scenario.programs[0].therapy.low_reservoir_nl / 1e6
             axis.axhline(low_ml, color="tab:red", linestyle="--", linewidth=1, label="low alarm")
