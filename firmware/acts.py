@@ -102,6 +102,8 @@ class Acts:
         if parameters.at_wall_s:
             now_s = self._rtc.now_s()
             check_scheduled(parameters.at_wall_s, parameters.therapy, before, now_s)
+        now_us = self._clock.now_us()
+        self._infusion.window.check_change(parameters.therapy, parameters.at_wall_s, now_us)
         passed = check_limits(
             program_limits(parameters.therapy, before, self._config.minimum_rate_pl_h),
             parameters.override,

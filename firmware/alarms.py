@@ -113,6 +113,11 @@ ALARMS: Final[dict[Code, Alarm]] = {
         "level sensor and count differ by more than tolerance and accuracy allow",
         "none; bridge and periodic boluses go on, nothing stops by the sensor alone",
     ),
+    Code.DOSE_LIMIT: Alarm(
+        Priority.MEDIUM, False, Boluses.REFUSED,
+        "the basal rose under a bolus, which would pass the window, until that has room",
+        "the bolus is cut, the basal goes on",
+    ),
     Code.MEMORY_ERROR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "no stored prescription can be trusted, or a commit to flash cannot be verified",

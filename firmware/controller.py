@@ -222,6 +222,7 @@ class Firmware:
         assert self._telemetry is not None
         self._infusion.stop_watch.service(now_us)
         self._updates.service(now_us)
+        self._infusion.dose_limit.service(self._infusion.prescribed, now_us)
         self._alarms.service(now_us)
         if now_us >= self._infusion.watch.timer_us:
             self._infusion.look_at_reservoir(now_us)

@@ -33,7 +33,10 @@ class Infusion(Running):
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        clock_us = min(self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us)
+        clock_us = min(
+            self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us,
+            self.dose_limit.due_us,
+        )  # fmt: skip
         if self.dosing.running:
             return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
@@ -68,8 +71,10 @@ class Infusion(Running):
 
     def set_clock(self, wall_s: int, now_us: int) -> None:
         """Set the wall clock; the program is judged anew at once. Intervals do not move."""
+        self._note_basal(self.schedule.program, abs(wall_s - self._rtc.now_s()))
         self.schedule.set_clock(wall_s, now_us)
         self._flow_as_due(now_us)
+        self._judge_window(now_us)
         self.judge_reservoir()
         self.changed = True
 
@@ -140,10 +145,7 @@ class Infusion(Running):
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
         elif self.bolus_in_reserve and self.dosing.left_strokes(now_us):
             # The reserve is the basal's: no bolus is given from it.
-            self.dosing.cut(Code.LOW_RESERVOIR)
-            self._enter_basal(now_us)
-            self.delivery.change(self.basal_flow(), now_us)
-            self._settle_when_idle(now_us)
+            self._cut_bolus(Code.LOW_RESERVOIR, now_us)
         elif self.modes.mode in _BASAL and self.flow() != self.delivery.flow:
             self._enter_basal(now_us)
             self._flow_as_due(now_us)
@@ -168,6 +170,25 @@ class Infusion(Running):
         self.delivery.change(self.flow(), end_us)
         self.save()
 
+    def _cut_bolus(self, why: Code, now_us: int) -> None:
+        """It ends early; the basal goes on."""
+        self.dosing.cut(why)
+        self._enter_basal(now_us)
+        self.delivery.change(self.basal_flow(), now_us)
+        self._settle_when_idle(now_us)
+
+    def _judge_window(self, now_us: int) -> None:
+        """The basal has changed under a bolus: cut it if the window has no room for it any more."""
+        bolus, stored = self.dosing.current, self.prescribed
+        if bolus is None or bolus.cut_short is not None or stored is None:
+            return
+        try:
+            self.window.check_running(stored, self.dosing, now_us)
+        except Refused:
+            window_s = max(stored.therapy.window_s, stored.pending.window_s)
+            self.dose_limit.begin(bolus, window_s, now_us)
+            self._cut_bolus(Code.DOSE_LIMIT, now_us)
+
     def _begin_periodic(self, now_us: int) -> None:
         """A bolus of the program is due; what forbids it is logged, and it is not made up for."""
         self.changed = True
@@ -179,7 +200,7 @@ class Infusion(Running):
         blocking = self._alarms.blocking(self.level.program_ignores)
         able = busy or (self.modes.mode in _BOLUS_FROM and blocking is None)
         try:
-            plan = self.periodic.plan(self.prescribed.therapy, usable_pl, at_us, able, busy)
+            plan = self.periodic.plan(self.prescribed, usable_pl, at_us, able, busy)
         except Refused as refused:
             self._log.append(Code.BOLUS_REFUSED, refused.code)
             return
@@ -201,6 +222,7 @@ class Infusion(Running):
             at_us = self.schedule.step(now_us)
             if self.schedule.takeover:
                 self._take_over(at_us)
+                self._judge_window(at_us)
             self._flow_as_due(at_us)
 
     def _take_over(self, at_us: int) -> None:
@@ -210,6 +232,7 @@ class Infusion(Running):
         """
         before, reason = self.program, self._journal.durable.stop_reason
         assert self.stored is not None
+        self.note_basal(self.stored.pending)
         self.load(taken_over(self.stored, self.schedule.wall_s(at_us)), begin=True)
         self.taken_over = True
         if self.program is ProgramKind.STOPPED:

@@ -11,17 +11,19 @@ from firmware.device import DeviceConfig, LowReservoirBasal
 from firmware.doses import DoseHistory
 from firmware.dosing import Dosing
 from firmware.event_log import EventLog
-from firmware.flow import Flow, exceeds, per_hour, plus
+from firmware.flow import Flow, ceil_pl_h, exceeds, per_hour, plus
 from firmware.journal import Journal
 from firmware.level import Level
 from firmware.modes import PUMPING, ModeMachine
 from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
-from firmware.program import program_of
+from firmware.program import WEEK_US, Program, program_of
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
+from firmware.window import Window
 from hal.board import Board
 from protocol.codes import BolusKind, Code, LockoutFrom, ProgramKind
+from protocol.messages import Therapy
 
 _US_PER_S = 1_000_000
 
@@ -50,7 +52,8 @@ class Regimen:
         self.reservoir = Reservoir(config)
         self.level = Level(board.reservoir_sensor, self.reservoir, config)
         self.schedule = Schedule(board, config)
-        self.periodic = PeriodicBoluses(config, self.schedule, self.doses)
+        self.window = Window(config, self.doses, self.schedule)
+        self.periodic = PeriodicBoluses(config, self.schedule, self.doses, self.window)
         self.stored: Stored | None = None
 
     @property
@@ -153,6 +156,19 @@ class Regimen:
         self.periodic.load(now_us, begin)
         self.bridging.load(stored)
         self.reservoir.load(stored)
+
+    def note_basal(self, after: Therapy) -> None:
+        """Log what the program in force gave at most, where the one after it can give less.
+
+        It is logged before that is durable: what is said of a change that then fails is too much.
+        """
+        if self.prescribed is not None and after != self.prescribed.therapy:
+            self._note_basal(program_of(after, self._config), 0)
+
+    def _note_basal(self, after: Program, twice_s: int) -> None:
+        most = self.schedule.program.highest(0, WEEK_US)
+        if exceeds(most, after.lowest):
+            self._log.append(Code.BASAL_BEFORE, -(-ceil_pl_h(most) // 1000), twice_s)
 
     # --- doses ----------------------------------------------------------------------------------
 

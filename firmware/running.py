@@ -8,6 +8,7 @@ from typing import Final
 
 from firmware.alarms import AlarmManager
 from firmware.device import DeviceConfig
+from firmware.dose_limit import DoseLimit
 from firmware.event_log import EventLog
 from firmware.flash_queue import Done
 from firmware.flow import ZERO
@@ -45,6 +46,7 @@ class Running(Regimen):
         self.watch = ReservoirWatch(board, self.reservoir, self.level, alarms)
         self.stall = StallDetector(config)
         self.stop_watch = StopWatch(config, alarms)
+        self.dose_limit = DoseLimit(self.window, alarms)
         self.changed = True
         """True when `timer_us` may be another than it was."""
         self.stops = 0

@@ -300,6 +300,9 @@ class Transactions:
         if self._infusion.stops == stops:
             durable.stop_reason = _reason_after(prepared, durable.stop_reason)
 
+        if plan.stored is not None:
+            self._infusion.note_basal(plan.stored.therapy)
+
         def recorded(ok: bool) -> None:
             self._committing = 0
             if not ok:

@@ -24,6 +24,7 @@ class Code(enum.IntEnum):
     SESSION_INCOMPLETE = 9
     OVER_DELIVERY = 10
     SENSOR_DISAGREE = 13
+    DOSE_LIMIT = 14
     MEMORY_ERROR = 15
     BOARD_LINK_LOST = 24
     # Events (64..)
@@ -46,6 +47,8 @@ class Code(enum.IntEnum):
     ALARM_CLEARED = 80
     REFUSED = 81
     LIMIT_OVERRIDDEN = 82
+    BASAL_BEFORE = 83
+    """A program ended, or the clock was moved: what was given before counts for the window."""
 
 
 LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
@@ -67,6 +70,10 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
     Code.ALARM_CLEARED: ("alarm: code of this table", ""),
     Code.REFUSED: ("error code", "opcode"),
+    Code.BASAL_BEFORE: (
+        "highest basal until now, nL/h, rounded up",
+        "the clock was moved by so much, s; 0: the program ended",
+    ),
     Code.LIMIT_OVERRIDDEN: (
         "soft limit: its LimitId",
         "which drug of the mix, 1: the primary; 0: all",
