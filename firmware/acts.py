@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from firmware import clock_commit
 from firmware.alarms import AlarmManager
 from firmware.bolus_acts import BolusActs, not_during_dose, state
 from firmware.checks import Refused, check_limits
@@ -263,11 +264,14 @@ class Acts:
         return Plan(stored=replace(stored, generation=generation, periodic_wall_s=first_s))
 
     def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
-        before_s = self._rtc.now_s()
         if plan.stored is not None:
             self._infusion.stored = plan.stored
         self._infusion.set_clock(parameters.wall_s, self._clock.now_us())
-        self._log.append(Code.CLOCK_SET, parameters.wall_s, before_s)
+        # Before: as its record has it, also when a second has passed since.
+        known = self._journal.txns[txn]
+        self._log.append(Code.CLOCK_SET, parameters.wall_s, known.given_strokes)
+        self._journal.durable.txn = clock_commit.done(known)
+        self._journal.write()
         self._supply.next_check_us = 0
 
     # --- shared ---------------------------------------------------------------------------------

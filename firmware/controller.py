@@ -8,6 +8,7 @@ A quiet wake is a batch that ended and the next one: nothing else is computed th
 from collections.abc import Callable
 from typing import Any, Final
 
+from firmware import clock_commit
 from firmware.acts import Acts
 from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bridging import bridge_under_way
@@ -127,6 +128,7 @@ class Firmware:
         uncertain = infusion.delivery.recover(warm=cause in WARM)
         durable.uncertain_strokes += uncertain
         self._alarms.restore(durable.alarms)
+        clock_commit.finish(journal, self._log, self._board.rtc, warm=cause in WARM)
         if not journal.blank:
             self._log.append(Code.RESET, cause, uncertain)
             self._alarm_of(cause)

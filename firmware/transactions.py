@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from firmware import clock_commit
 from firmware.acts import Acts
 from firmware.checks import Refused
 from firmware.device import DeviceConfig
@@ -32,6 +33,7 @@ from protocol.messages import (
     Prepare,
     Preview,
     ProgramParameters,
+    SetClockParameters,
     TxnRef,
     TxnResult,
 )
@@ -70,6 +72,7 @@ class Transactions:
         updates: Updates,
     ) -> None:
         self._clock = board.clock
+        self._rtc = board.rtc
         self._entropy = board.entropy
         self._config = config
         self._infusion = infusion
@@ -107,7 +110,7 @@ class Transactions:
         self._answer(preview, stopped, done)
 
     def _answer(self, answer: Message, to_save: bool, done: Done) -> None:
-        """Answer; when the pump was stopped or started by it, once that is durable."""
+        """Answer; where the pump was stopped, started or its clock set, once that is durable."""
         if not to_save:
             done(ErrorCode.OK, answer)
             return
@@ -293,6 +296,9 @@ class Transactions:
             digest=prepared.hash[:_DIGEST_BYTES],
             kind=_kind(prepared.parameters),
         )
+        if isinstance(prepared.parameters, SetClockParameters):
+            now_s, wall_s = self._rtc.now_s(), prepared.parameters.wall_s
+            durable.txn = clock_commit.begun(durable.txn, now_s, wall_s)
         if plan.stored is not None:
             durable.generation = plan.stored.generation
         if plan.fill_told:
@@ -317,7 +323,8 @@ class Transactions:
                 self._prescriptions.committed(plan.stored)
             self._acts.perform(prepared.op, prepared.txn, prepared.parameters, plan)
             self._updates.committed(prepared.op)
-            done(ErrorCode.OK, self.result(prepared.txn))
+            sets_clock = prepared.op is TxnOp.SET_CLOCK
+            self._answer(self.result(prepared.txn), sets_clock, done)
 
         self._journal.write(recorded)
 
