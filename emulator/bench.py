@@ -134,7 +134,11 @@ def _described(fault: Fault) -> dict[str, Any]:
     return {
         "doc": fault.doc,
         "once": fault.end is None,
-        "parameters": {name: value._asdict() for name, value in fault.parameters.items()},
+        "needs": fault.needs and fault.needs.value,
+        "parameters": {
+            name: {**value._asdict(), "needs": value.needs and value.needs.value}
+            for name, value in fault.parameters.items()
+        },
     }
 
 

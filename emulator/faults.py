@@ -274,7 +274,7 @@ def check_parts(name: str, params: Iterable[str], parts: Collection[Part]) -> No
     }
     for what, part in needed.items():
         if part is not None and part not in parts:
-            raise ValueError(f"{what}: this pump has no {part.value}")
+            raise ValueError(f"{what}: only for a pump with {part.value}")
 
 
 def _shown(fault: Fault, values: Values) -> dict[str, str]:

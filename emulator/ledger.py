@@ -112,14 +112,16 @@ class Books:
 
     def watch(self) -> None:
         """Check the fluid after every event from now on."""
-        self._world.watch = self._check_moved
+        self._world.watch = self.check_moved
 
-    def _check_moved(self) -> None:
-        """Check the fluid if it has moved, or somebody filled: else all is where it was."""
-        state = self._plant.delivered_pl, self._plant.fills
-        if state != self._state:
-            self._state = state
-            self.check()
+    def check_moved(self) -> bool:
+        """Check the fluid if it has moved, or somebody filled; return whether it was so."""
+        state = self._plant.state
+        if state == self._state:
+            return False
+        self._state = state
+        self.check()
+        return True
 
     def check(self) -> None:
         """Check the fluid now."""

@@ -79,9 +79,9 @@ _PROGRAMS: Final = {
 class Part(enum.Enum):
     """What one model has and another has not, as people call it."""
 
-    ROTOR = "rotor that a magnetic field holds"
+    ROTOR = "a rotor that a magnetic field holds"
     VALVES = "valves that a magnetic field opens"
-    LEVEL_SENSOR = "level sensor"
+    LEVEL_SENSOR = "a level sensor"
 
 
 class MagnetEffect(enum.Enum):

@@ -111,7 +111,7 @@ class World:
         """Microseconds since the world began; only the run methods move it."""
         self.trace: Trace | None = None
         """Where what happens is written down; None is off, and faster."""
-        self.watch: Callable[[], None] | None = None
+        self.watch: Callable[[], object] | None = None
         """Called after every event and changing nothing, as books are kept; None is faster."""
         self._queue: list[tuple[int, int, Timer]] = []
         self._order = 0

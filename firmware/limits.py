@@ -2,8 +2,9 @@
 
 The pump refuses by them; the programmer shows them before it asks. Both use these functions and the
 table of `firmware.drugs`, with numbers they have each read for themselves. Reaching a limit is
-allowed; passing it by any amount is not. A program that stops or goes to minimum rate is never
-refused for its dose: it must always be possible to give less.
+allowed; passing it by any amount is not. A program that stops is never refused for its dose, nor is
+one at minimum rate that gives no more than what runs: it must always be possible to give less. The
+minimum rate of a pump that keeps a line open can be a large dose.
 """
 
 from collections.abc import Iterator
@@ -35,9 +36,10 @@ class Passed(NamedTuple):
 def program_limits(new: Therapy, current: Therapy | None, minimum_rate_pl_h: int) -> list[Passed]:
     """Return the limits that a prescription passes; `current` is the one that it replaces."""
     found = _concentrations(new, current)
-    if new.program not in _QUIET:
-        before = None if current is None or current.program in _QUIET else current
-        found += _flow_jump(new, before, minimum_rate_pl_h)
+    before = None if current is None or current.program in _QUIET else current
+    if not _less(new, before, minimum_rate_pl_h):
+        if new.program not in _QUIET:
+            found += _flow_jump(new, before, minimum_rate_pl_h)
         for row, drug, mix in _known(new):
             found += _doses(row, drug, mix, new, before, minimum_rate_pl_h)
     return _in_order(found)
@@ -61,6 +63,21 @@ def bridge_limits(rate: Flow, before: Flow) -> list[Passed]:
     """Return the limits that a bridge passes: it goes on with about the rate before."""
     now, then = (Fraction(*one) * HOUR_US for one in (rate, before))
     return _jump(now, then)
+
+
+def _less(new: Therapy, before: Therapy | None, minimum_rate_pl_h: int) -> bool:
+    """Is this a way to stop, or minimum rate with no more of any drug than what runs?"""
+    if new.program is not ProgramKind.MINIMUM_RATE:
+        return new.program is ProgramKind.STOPPED
+    now = _means(new, minimum_rate_pl_h)
+    then = {} if before is None else _means(before, minimum_rate_pl_h)
+    return all(dose_pg <= then.get(name, 0) for name, dose_pg in now.items())
+
+
+def _means(therapy: Therapy, minimum_rate_pl_h: int) -> dict[str, Fraction]:
+    """Return the mean dose per 24 h of each drug of the table, pg."""
+    mean_pl = daily.mean_pl(therapy, minimum_rate_pl_h)
+    return {row.name: _mass_pg(mean_pl, mix) for row, _, mix in _known(therapy)}
 
 
 def _in_order(found: list[Passed]) -> list[Passed]:

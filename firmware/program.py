@@ -17,6 +17,7 @@ the week's edges hold the background alone.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import lcm
 from typing import Final, NamedTuple
@@ -175,8 +176,12 @@ def constant(flow_: Flow) -> Program:
     return Program([(0, flow_)])
 
 
+@lru_cache(maxsize=2)
 def program_of(therapy: Therapy, config: DeviceConfig) -> Program:
-    """Return a prescription's basal; for `periodic` the background, for `stopped` nothing."""
+    """Return a prescription's basal; for `periodic` the background, for `stopped` nothing.
+
+    Kept for the prescription in force and one to come: every bolus is judged beside its week.
+    """
     kind = therapy.program
     if kind is ProgramKind.MINIMUM_RATE:
         return constant(per_hour(config.minimum_rate_pl_h))

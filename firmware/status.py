@@ -117,6 +117,7 @@ class StatusReport:
             accuracy_ppm=config.accuracy_ppm,
             implanted_wall_s=self._who.implanted_wall_s,
             service_days=config.service_days,
+            low_reservoir_nl=config.low_reservoir_nl,
         )
 
     def prescription(self) -> PrescriptionInfo:

@@ -154,6 +154,9 @@ class DeviceInfo(Message):
     accuracy_ppm: int = wire("I", unit="ppm", doc="refill discrepancy gate, either side")
     implanted_wall_s: int = wire("I", unit="s", doc="when the service life began")
     service_days: int = wire("H", unit="d", doc="service life cap")
+    low_reservoir_nl: int = wire(
+        "I", unit="nL", doc="low-reservoir volume where nobody says another", default=2_000_000
+    )
 
 
 @message

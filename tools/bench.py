@@ -213,9 +213,15 @@ def _print_table(result: Fields) -> None:
 def _print_faults(result: Fields) -> None:
     for name, fault in result["faults"].items():
         active = "  ACTIVE" if name in result["active"] else ""
-        print(f"{name}: {fault['doc']}{' Once.' if fault['once'] else ''}{active}")
+        print(f"{name}: {fault['doc']}{' Once.' if fault['once'] else ''}{_needs(fault)}{active}")
         for key, parameter in fault["parameters"].items():
-            print(f"  {key}=  {parameter['kind']}: {parameter['doc']}")
+            print(f"  {key}=  {parameter['kind']}: {parameter['doc']}.{_needs(parameter)}")
+
+
+def _needs(described: Fields) -> str:
+    """Return which part a fault or a parameter is for, where not every pump has it."""
+    part = described.get("needs")
+    return f" Only for a pump with {part}." if part else ""
 
 
 PRINTERS: Final[dict[str, Callable[[Fields], None]]] = {"faults": _print_faults}

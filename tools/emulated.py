@@ -4,7 +4,8 @@ The only place where both sides meet. The controller is the one a real board get
 the `[device]` half of the profile only.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from emulator.board import EmulatedBoard
@@ -31,6 +32,8 @@ class EmulatedPump:
     """The controller since the last boot; another object after each reset."""
     books: Books
     """Its ledgers; `books.watch()` checks the fluid after every event."""
+    taps: list[Callable[[LogRecord], None]] = field(default_factory=list)
+    """Called with every record that the controller writes, changing nothing in the pump."""
 
 
 def build_pump(
@@ -59,7 +62,8 @@ def build_pump(
 
     def on_record(record: LogRecord) -> None:
         world.record("pump", record.code.name, a=record.a, b=record.b)
-        pump.books.take(record)
+        for tap in pump.taps:
+            tap(record)
 
     def boot() -> Firmware:
         pump.firmware = Firmware(board, profile.device, who, on_record)
@@ -67,5 +71,6 @@ def build_pump(
 
     firmware = Firmware(board, profile.device, who)
     pump = EmulatedPump(world, board, profile.device, firmware, Books(world, board.plant))
+    pump.taps.append(pump.books.take)
     board.install(boot)
     return pump

@@ -190,7 +190,7 @@ KEYS: Final[dict[str, Key]] = {
     ),
     "low_reservoir_alarm": Key(
         "low_reservoir_nl", quantity.volume_nl,
-        "LOW_RESERVOIR at or below this volume; default 2 mL",
+        "LOW_RESERVOIR at or below this volume; default: the model's",
     ),
     "stability": Key(
         "stability_days", _whole_days,

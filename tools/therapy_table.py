@@ -27,11 +27,13 @@ from tools.programmer import format as show
 from tools.toml_file import Table
 
 _NO_RATE: Final = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 0)
+LOW_NL: Final = 2_000_000
+"""The low-reservoir volume of the alarm table, while it is not known which model it is for."""
 _UNWRITTEN: Final = Therapy(
     drugs=(),
     program=ProgramKind.STOPPED,
     rate=_NO_RATE,
-    low_reservoir_nl=2_000_000,  # the low-reservoir volume of the alarm table
+    low_reservoir_nl=LOW_NL,
     stability_days=0,
     catheter_um=0,
     catheter_pl_cm=0,
@@ -73,6 +75,10 @@ class HardLimits(Protocol):
     def minimum_rate_pl_h(self) -> int:
         """Lowest background of a periodic program."""
 
+    @property
+    def low_reservoir_nl(self) -> int:
+        """Low-reservoir volume that is usual for the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
@@ -97,35 +103,42 @@ class TherapyTable:
     scheduled: ScheduledChange | None
 
     def programs(
-        self, current: Therapy | None, device: HardLimits | None = None, wall_s: int | None = None
+        self,
+        current: Therapy | None,
+        device: HardLimits | None = None,
+        wall_s: int | None = None,
+        low_nl: int = LOW_NL,
     ) -> tuple[ProgramParameters, ...]:
         """Return what is to be programmed, in this order: the therapy, and a scheduled change.
 
         A table that holds nothing but a scheduled change leaves the current therapy alone.
         `device`, when given, is the pump whose hard limits are to be kept; `wall_s` is its clock.
-        Raises FileError.
+        Without one `low_nl` is the low-reservoir volume of its model. Raises FileError.
         """
         if (
             self.scheduled is None
             or current is None
             or set(self.table.values) - {"scheduled_change"}
         ):
-            now = self.parameters(current, device)
+            now = self.parameters(current, device, low_nl)
             if self.scheduled is None:
                 return (now,)
             return now, self._then(now.therapy, device, wall_s)
         return (self._then(current, device, wall_s),)
 
-    def parameters(self, current: Therapy | None, device: HardLimits | None) -> ProgramParameters:
+    def parameters(
+        self, current: Therapy | None, device: HardLimits | None, low_nl: int = LOW_NL
+    ) -> ProgramParameters:
         """Return `over(current)`, checked against the hard limits of a pump. Raises FileError."""
-        parameters = self.over(current)
+        parameters = self.over(current, low_nl if device is None else device.low_reservoir_nl)
         if device is not None:
             check_device(self, parameters, device)
         return parameters
 
-    def over(self, current: Therapy | None) -> ProgramParameters:
+    def over(self, current: Therapy | None, low_nl: int = LOW_NL) -> ProgramParameters:
         """Return the whole prescription; `current` fills in what was left out.
 
+        Where there is none, `low_nl` is the low-reservoir volume.
         Raises FileError when something is missing or does not go together.
         """
         for key, field in (("drugs", "drugs"), ("mode", "program")):
@@ -133,7 +146,7 @@ class TherapyTable:
                 raise self.table.error(
                     f'key "{key}" is missing; only a pump that has a therapy can keep it'
                 )
-        kept = current or _UNWRITTEN
+        kept = current or dataclasses.replace(_UNWRITTEN, low_reservoir_nl=low_nl)
         mode = self.changes.get("program", kept.program)
         if current is None or kept.program is not mode:  # nothing of another mode is kept
             kept = dataclasses.replace(kept, rate=_NO_RATE, steps=(), periodic=NO_PERIODIC)

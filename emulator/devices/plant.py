@@ -159,6 +159,11 @@ class Plant:
         """Names of all drugs that were ever in this pump, in order of appearance."""
         return tuple(self._given_pg)
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """Rotor position and number of fills: while they are the same, so is every truth."""
+        return self._motor.position(), self.fills
+
     def tip_pg(self, drug: str) -> int:
         """Mass of a drug that has left the catheter tip."""
         return self._path.left_tip_pg(drug, self.delivered_pl)

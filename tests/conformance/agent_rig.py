@@ -18,7 +18,7 @@ def attached(agent: MicroPythonBoard, session: int = 1) -> SerialBoard:
     return board
 
 
-def wait_for(board: SerialBoard, bit: int, within_us: int = 3 * SECOND_US) -> int:
+def wait_for(board: SerialBoard, bit: int, within_us: int = 10 * SECOND_US) -> int:
     """Return all interrupts until the one with `bit`, which must come in time."""
     end_us = board.clock.now_us() + within_us
     seen = NONE

@@ -1,7 +1,7 @@
 """The conformance scenarios on every kind of board: the same strokes, in time, on each.
 
-In real time several boards of a kind work side by side, each with a few of the scenarios. A board
-of its own has the last one, which leaves it closed.
+In real time several boards of a kind work side by side; each plays the next scenario as soon as it
+has played one, so that none waits for another. The last scenario leaves its board closed.
 """
 
 import json
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from board_pair import Process
@@ -125,15 +126,25 @@ def _micropython(folder: Path) -> Iterator[PortTarget]:
 def test_boards_on_ports_conform_in_real_time(
     profile: Profile, tmp_path: Path, make: Callable[[Path], Iterator[Target]]
 ) -> None:
+    left = iter(SCENARIOS)
+    dealing = Lock()
+
+    def dealt() -> Iterator[Scenario]:
+        while True:
+            with dealing:
+                scenario = next(left, None)
+            if scenario is None:
+                return
+            yield scenario
+
     def on_one_board(place: int) -> list[Played]:
         folder = tmp_path / str(place)
         folder.mkdir()
         with make(folder) as target:
             found = line.examine(target, target.serial)
             print(place, found.tolerances, file=sys.stderr)
-            return list(play_all(target, profile, found.tolerances, shares[place]))
+            return list(play_all(target, profile, found.tolerances, dealt()))
 
-    shares: list[list[Scenario]] = [list(SCENARIOS[place::BOARDS]) for place in range(BOARDS)]
     with ThreadPoolExecutor(BOARDS) as pool:
         played = [one for share in pool.map(on_one_board, range(BOARDS)) for one in share]
     _judge(played, MAY_LATE)

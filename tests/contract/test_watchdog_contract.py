@@ -19,6 +19,7 @@ def test_it_does_nothing_until_armed(bench: Bench) -> None:
     assert bench.slept(bench.patience_us)
 
 
+@pytest.mark.requirement("R-182")
 def test_it_bites_a_second_after_the_deadline(bench: Bench) -> None:
     clock = bench.board.clock
     bench.board.watchdog.arm(clock.now_us() + SECOND_US)

@@ -21,6 +21,7 @@ def test_an_example_holds_and_leaves_its_golden_trace(example: Path) -> None:
         for problem in outcome.problems
     ]
     assert problems == []
+    assert found.final["invariants.violations"] == 0
     assert found.outcomes, "an example without expectations shows nothing"
     assert found.trace_sha256 == golden().get(example.name), (
         "the trace has changed; if that is meant: python -m tests.scenario.golden"

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 from test_scenario_runs import THERAPY, expect, problems, run, step
 
 NEW = 'drugs = [{ name = "baclofen", concentration = "1000 ug/mL" }]'
@@ -194,6 +195,7 @@ def test_a_reservoir_takes_no_more_than_it_holds() -> None:
     assert result.final["ledger.violations"] == 0
 
 
+@pytest.mark.requirement("R-022")
 def test_a_pump_that_gives_more_than_it_believes_is_found_at_the_refill() -> None:
     biased = "[plant]\nflow_bias_percent = 20\n"
     result = run("100d", biased, step("100d", "refill", 'injected = "40 mL"'))

@@ -113,6 +113,12 @@ class Nurse:
         self.world.run_until(self.world.now_us + duration_us)
         assert self.pump.books.violations == []
 
+    def run_an_event(self) -> None:
+        """Let time pass until the next thing happens: between two events nothing does."""
+        at_us = self.world.next_event_us()
+        assert at_us is not None, "nothing will ever happen again"
+        self.run(at_us - self.world.now_us)
+
     @property
     def truth_delivered_nl(self) -> int:
         return self.board.plant.delivered_pl // 1000

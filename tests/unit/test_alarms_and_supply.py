@@ -34,6 +34,7 @@ def test_low_reservoir_sounds_the_non_critical_tone_every_hour() -> None:
     assert tones(nurse, TonePattern.NON_CRITICAL) == 11
 
 
+@pytest.mark.requirement("R-121")
 def test_only_the_highest_priority_sounds() -> None:
     nurse = programmed()
     nurse.run(270 * DAY_US)
@@ -45,6 +46,7 @@ def test_only_the_highest_priority_sounds() -> None:
     assert tones(nurse, TonePattern.CRITICAL) == critical + 12
 
 
+@pytest.mark.requirement("R-123")
 def test_a_latched_alarm_ends_only_when_its_condition_is_false_and_it_is_cleared() -> None:
     nurse = programmed()
     nurse.board.faults.inject("magnet_field", {}, 2 * HOUR_US)
@@ -67,6 +69,7 @@ def test_a_latched_alarm_ends_only_when_its_condition_is_false_and_it_is_cleared
     nurse.bolus(10_000)
 
 
+@pytest.mark.requirement("R-006")
 def test_low_battery_falls_back_to_minimum_rate_and_keeps_the_program() -> None:
     nurse = programmed()
     nurse.run(DAY_US)
@@ -82,6 +85,7 @@ def test_low_battery_falls_back_to_minimum_rate_and_keeps_the_program() -> None:
     assert nurse.status.mode is Mode.MINIMUM_RATE
 
 
+@pytest.mark.requirement("R-051")
 def test_low_battery_ends_a_running_bolus_early() -> None:
     nurse = programmed()
     nurse.bolus(100_000, 2 * HOUR_US)
@@ -92,6 +96,8 @@ def test_low_battery_ends_a_running_bolus_early() -> None:
     assert nurse.status.mode is Mode.MINIMUM_RATE
 
 
+@pytest.mark.requirement("R-152")
+@pytest.mark.requirement("R-153")
 def test_worked_case_11_eri_90_days_before_the_cap_then_end_of_service() -> None:
     # Implanted so that the 7-year cap falls 100 days from now.
     implanted = START_WALL_S - 2456 * DAY_S
@@ -121,6 +127,7 @@ def test_worked_case_11_eri_90_days_before_the_cap_then_end_of_service() -> None
         nurse.stop()
 
 
+@pytest.mark.requirement("R-152")
 def test_eri_by_voltage_starts_the_90_days() -> None:
     nurse = programmed()
     nurse.run(DAY_US)
@@ -139,6 +146,8 @@ def test_every_alarm_of_high_priority_refuses_boluses_and_only_low_ones_sound_so
             assert alarm.boluses is Boluses.REFUSED, code
 
 
+@pytest.mark.requirement("R-055")
+@pytest.mark.requirement("R-237")
 def test_idle_session_ends_without_touching_the_delivery() -> None:
     nurse = programmed()
     channel = nurse.channel

@@ -1,5 +1,6 @@
 """The bench of `itpump board`: what it does to the line, and what it leaves to the common bench."""
 
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,8 @@ def test_both_tables_of_faults_are_listed(rig: Rig) -> None:
     rig.ask("inject", fault="magnet_field", parameters={})
     listed = rig.ask("faults")
     assert {"line.noise", "line.cut", "link.noise", "magnet_field"} <= set(listed["faults"])
+    assert json.loads(json.dumps(listed)) == listed
+    assert "level sensor" in listed["faults"]["sensor.level_stuck"]["needs"]
     assert set(listed["active"]) == {"line.cut", "magnet_field"}
 
 

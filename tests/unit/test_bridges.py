@@ -46,13 +46,14 @@ def bridging() -> tuple[Nurse, TxnResult]:
     return nurse, dose(nurse, BolusKind.BRIDGE)
 
 
-def delivered_until_mode_ends(nurse: Nurse, step_us: int = 500_000) -> int:
+def delivered_until_mode_ends(nurse: Nurse) -> int:
     """Run while the bridge is owed; return what left the pump by then, nL since the world began."""
     while nurse.status.bolus is BolusKind.BRIDGE:
-        nurse.run(step_us)
+        nurse.run_an_event()
     return nurse.truth_delivered_nl
 
 
+@pytest.mark.requirement("R-026")
 def test_worked_case_4_a_bridge_gives_the_old_rate_until_the_path_volume_is_owed() -> None:
     nurse, result = bridging()
     began_nl = nurse.truth_delivered_nl
@@ -77,6 +78,7 @@ def test_worked_case_4_a_bridge_gives_the_old_rate_until_the_path_volume_is_owed
     assert 0 <= owed_nl - nurse.truth_delivered_nl < STROKE_NL
 
 
+@pytest.mark.requirement("R-246")
 def test_the_preview_of_a_bridge_says_volume_and_time() -> None:
     nurse = running(WEAK)
     change(nurse)
@@ -260,6 +262,7 @@ def test_a_bridge_without_a_change_of_concentration_is_refused() -> None:
         dose(nurse, BolusKind.BRIDGE)
 
 
+@pytest.mark.requirement("R-024")
 @pytest.mark.parametrize(
     ("over", "amount", "limit"),
     [

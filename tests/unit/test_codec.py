@@ -89,7 +89,7 @@ def _largest(spec: Wire) -> int:
 
 
 @every_message
-@settings(derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=20)
 @given(data=st.data())
 def test_round_trip(kind: type[Message], data: st.DataObject) -> None:
     message = data.draw(messages(kind))
@@ -113,7 +113,7 @@ def test_every_cut_and_every_trailing_byte_is_refused(
 
 
 @every_message
-@settings(derandomize=True, max_examples=150)
+@settings(derandomize=True, max_examples=80)
 @given(data=st.binary(max_size=MAX_PAYLOAD))
 def test_decoding_is_total_and_has_one_form(kind: type[Message], data: bytes) -> None:
     try:

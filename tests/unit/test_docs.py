@@ -5,11 +5,13 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.profile import FOLDER, names
 from protocol import codec
 from protocol.codes import LOG_DETAILS, Code
 from protocol.errors import RETRY, ErrorCode
@@ -160,3 +162,15 @@ def test_the_example_exchange_can_be_read_off_the_page() -> None:
     opcode, _, result, body = split_response(frames[-1].payload)
     assert (opcode, result) == (0x0101, ErrorCode.OK)
     assert codec.decode(OPERATIONS[1].response, body).mode.name == "BASAL"  # type: ignore[attr-defined]
+
+
+def test_the_profiles_page_says_every_key_and_marks_every_number() -> None:
+    page = (_ROOT / "docs/profiles.md").read_text(encoding="utf-8")
+    for name in names():
+        table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+        for key in (*table["device"], *table["plant"]):
+            assert f"\n| `{key}` | " in page
+    models = page.split("## The models")[1].split("## A model of your own")[0]
+    for line in models.strip().splitlines()[2:]:
+        for cell in line.split(" | ")[1:]:
+            assert re.search(r" [VRD]( \|)?$|^none( \|)?$", cell), line

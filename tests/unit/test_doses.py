@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ def test_program_refill_and_scheduled_change_restart_the_lockout() -> None:
         assert book.again().wait_us(500 * S) == 2 * HOUR * S
 
 
+@pytest.mark.requirement("R-049")
 def test_the_count_frees_exactly_24_h_after_the_oldest_began() -> None:
     book = Book()
     for hour in (0, 3, 6, 9):

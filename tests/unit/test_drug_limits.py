@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nurse import therapy
 
 from firmware import daily
-from firmware.drugs import DRUGS, SOURCES, DrugLimits, Evidence, Known, find
+from firmware.drugs import DRUGS, DrugLimits
 from firmware.limits import Passed, bolus_limits, program_limits
 from protocol.codes import LockoutFrom, ProgramKind, RateBasis, RatePer
 from protocol.errors import LimitId
@@ -41,62 +41,11 @@ def ids(new: Therapy, current: Therapy | None = None) -> list[tuple[LimitId, boo
     return [(one.id, one.hard, one.drug) for one in passed(new, current)]
 
 
-# --- the table ----------------------------------------------------------------------------------
-
-
-def _numbers(row: DrugLimits) -> list[Known]:
-    values = (getattr(row, field) for field in row.__dataclass_fields__)
-    return [value for value in values if isinstance(value, Known)]
-
-
-@pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
-def test_every_number_has_its_evidence_and_every_default_says_so(row: DrugLimits) -> None:
-    assert find(row.name) is row
-    for known in _numbers(row):
-        assert known.value > 0
-        assert (known.evidence is Evidence.DEFAULT) == (known.source == "")
-        assert known.source in ("", *SOURCES)
-
-
-@pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
-def test_soft_is_within_hard_and_units_are_those_of_the_drug(row: DrugLimits) -> None:
-    low, high = row.concentration_min_pg_ml.value, row.concentration_max_pg_ml.value
-    assert 5 * UG <= low < high <= 50 * MG
-    assert row.day_soft_pg.value <= row.day_hard_pg.value <= 100 * MG
-    # At the highest concentration the soft dose is a flow that a pump can give.
-    assert Fraction(48, 10**6) < Fraction(row.day_soft_pg.value, high) < 24
-
-
-def test_a_row_out_of_order_cannot_be_made() -> None:
-    row = DRUGS["baclofen"]
-    with pytest.raises(ValueError, match="doses out of order"):
-        replace(row, day_soft_pg=replace(row.day_hard_pg, value=row.day_hard_pg.value + 1))
-    with pytest.raises(ValueError, match="concentrations out of order"):
-        replace(row, concentration_min_pg_ml=row.concentration_max_pg_ml)
-
-
-def test_the_published_numbers() -> None:
-    ziconotide, baclofen = DRUGS["ziconotide"], DRUGS["baclofen"]
-    assert ziconotide.day_hard_pg.value == 19_200_000
-    assert ziconotide.start_pg is not None
-    assert ziconotide.step_pg is not None
-    assert (ziconotide.start_pg.value, ziconotide.step_pg.value) == (2_400_000, 2_400_000)
-    assert baclofen.day_soft_pg.value == 1000 * UG
-
-
-@pytest.mark.parametrize("name", ["Morphine", "morphine sulfate", " morphine  (infumorph) "])
-def test_case_and_salt_do_not_hide_a_drug(name: str) -> None:
-    assert find(name) is DRUGS["morphine"]
-
-
-@pytest.mark.parametrize("name", ["", " ", "saline", "xmorphine"])
-def test_other_names_are_not_in_the_table(name: str) -> None:
-    assert find(name) is None
-
-
 # --- dose per day -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-241")
+@pytest.mark.requirement("R-242")
 @pytest.mark.parametrize("row", DRUGS.values(), ids=lambda row: row.name)
 def test_the_daily_dose_is_soft_then_hard_one_picogram_beyond(row: DrugLimits) -> None:
     drug = Drug(row.name, row.concentration_max_pg_ml.value)
@@ -144,6 +93,18 @@ def test_giving_less_is_never_refused_for_its_dose(program: ProgramKind) -> None
     strong = Drug("ziconotide", 100 * UG)
     quiet = prescribed(0, strong, program=program)
     assert passed(quiet, prescribed(19_200_000, strong)) == []
+
+
+def test_a_minimum_rate_that_is_a_large_dose_is_judged_as_one() -> None:
+    """An external pump keeps its line open with 2.4 mL/day: 24 mg of morphine in place of 1."""
+    line_pl_h = 100_000_000
+    quiet = prescribed(0, MORPHINE, program=ProgramKind.MINIMUM_RATE)
+    ids = [
+        [(one.id, one.hard) for one in program_limits(quiet, before, line_pl_h)]
+        for before in (None, prescribed(1 * MG, MORPHINE), prescribed(24 * MG, MORPHINE))
+    ]
+    most, rise = (LimitId.DOSE_PER_DAY_PG, False), (LimitId.DOSE_RISE_PERCENT, False)
+    assert ids == [[most], [most, rise], []]
 
 
 # --- programs over the day ----------------------------------------------------------------------
@@ -298,6 +259,7 @@ def test_a_drug_that_joins_a_mix_starts() -> None:
 # --- concentration and flow ---------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-247")
 @pytest.mark.parametrize(
     ("ug_ml", "found"),
     [

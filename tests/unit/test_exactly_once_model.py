@@ -165,6 +165,7 @@ def reachable(scheme: Scheme) -> Iterator[State]:
                 open_states.append(after)
 
 
+@pytest.mark.requirement("R-219")
 def test_the_full_scheme_delivers_at_most_once_in_every_state() -> None:
     states = done = 0
     for state in reachable(Scheme()):

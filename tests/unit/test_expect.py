@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tools.pump_measures import Value
-from tools.scenario import expect, measures
+from tools.scenario import expect
 from tools.scenario.expect import Expectation
 from tools.toml_file import FileError, parse
 
@@ -137,13 +137,6 @@ def test_without_an_instant_the_end_is_meant() -> None:
 )  # fmt: skip
 def test_an_expectation_that_cannot_be_meant_is_one_line(lines: str, message: str) -> None:
     assert error_of(lines) == message
-
-
-@pytest.mark.parametrize("name", measures.LATER)
-def test_measures_to_come_are_refused_by_name(name: str) -> None:
-    assert error_of(f'that = "{name}"\nequals = 0') == (
-        f's.toml:2: that: "{name}": this version of itpump does not deliver it yet'
-    )
 
 
 def test_json_keeps_numbers_exact() -> None:

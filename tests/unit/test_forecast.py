@@ -48,6 +48,7 @@ def assert_low_comes_at(nurse: Nurse, wall_s: int) -> None:
     assert nurse.status.low_reservoir_wall_s == 0
 
 
+@pytest.mark.requirement("R-062")
 def test_worked_case_7_every_allotted_bolus_is_counted() -> None:
     patient = PatientBolus(RateBasis.MASS_PG, 250_000_000, 300, 7200, LockoutFrom.START, 4)
     wanted = replace(
@@ -66,6 +67,7 @@ def test_worked_case_7_every_allotted_bolus_is_counted() -> None:
     assert nurse.status.refill_due_wall_s == START_WALL_S + 9_792_000  # 17 / 0.15 days
 
 
+@pytest.mark.requirement("R-061")
 @pytest.mark.parametrize("wanted", [CASE_5, WEEKLY, therapy(), PERIODIC])
 def test_the_reserve_is_reached_at_the_second_that_was_told(wanted: Therapy) -> None:
     nurse = programmed(wanted, 2_349_000)
@@ -150,6 +152,7 @@ def test_a_fall_back_counts_at_the_minimum_rate() -> None:
     assert nurse.status.low_reservoir_wall_s == START_WALL_S + 2 * DAY_S
 
 
+@pytest.mark.requirement("R-061")
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(4, 60), min_size=13, max_size=13),

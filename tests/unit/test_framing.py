@@ -205,6 +205,7 @@ def test_an_unfinished_frame_is_dropped_2_s_after_its_last_byte() -> None:
 # --- refusals, in the order of the checks -------------------------------------------------------
 
 
+@pytest.mark.requirement("R-218")
 @pytest.mark.parametrize("frame", [_ACK, _REQ], ids=["ack", "request"])
 @pytest.mark.parametrize("flips", [1, 2])
 def test_every_flip_of_one_or_two_bits_is_seen(frame: Frame, flips: int) -> None:

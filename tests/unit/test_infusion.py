@@ -33,6 +33,9 @@ def programmed(**over: object) -> Nurse:
     return nurse
 
 
+@pytest.mark.requirement("R-008")
+@pytest.mark.requirement("R-082")
+@pytest.mark.requirement("R-083")
 def test_a_new_pump_is_stopped_full_and_says_why() -> None:
     nurse = Nurse()
     nurse.run(DAY_US)
@@ -41,6 +44,7 @@ def test_a_new_pump_is_stopped_full_and_says_why() -> None:
     assert nurse.truth_delivered_nl == 0
 
 
+@pytest.mark.requirement("R-007")
 def test_worked_case_1_and_2_thirty_days() -> None:
     nurse = programmed()
     nurse.run(30 * DAY_US)
@@ -49,6 +53,8 @@ def test_worked_case_1_and_2_thirty_days() -> None:
     assert nurse.status.rate_numerator_pl == 6_250_000 * nurse.status.rate_denominator_h
 
 
+@pytest.mark.requirement("R-011")
+@pytest.mark.requirement("R-067")
 def test_2400_days_with_refills_are_exact_to_one_stroke() -> None:
     nurse = Nurse()
     nurse.program(therapy(volume_per_day(137_000)), 40_000_000)
@@ -58,8 +64,12 @@ def test_2400_days_with_refills_are_exact_to_one_stroke() -> None:
         assert nurse.status.computed_nl == nurse.truth_reservoir_nl
         nurse.refill(40_000_000)
     assert abs(nurse.truth_delivered_nl - 2400 * 137_000) <= STROKE_NL
+    assert nurse.alarms == {}
 
 
+@pytest.mark.requirement("R-064")
+@pytest.mark.requirement("R-065")
+@pytest.mark.requirement("R-070")
 def test_worked_case_2_low_at_253_days_8_hours_then_dry() -> None:
     nurse = programmed()
     nurse.run(21_888_000_000_000 - 1)
@@ -84,6 +94,7 @@ def test_the_low_reservoir_date_does_not_move_while_a_batch_runs() -> None:
     assert dates == {852_454_800 + 21_888_000}
 
 
+@pytest.mark.requirement("R-063")
 def test_a_running_bolus_brings_the_low_reservoir_date_forward_by_its_volume() -> None:
     nurse = programmed()
     nurse.run(HOUR_US)
@@ -106,6 +117,8 @@ def test_a_pump_stopped_while_stalled_can_have_its_alarm_cleared() -> None:
     assert nurse.alarms == {Code.MOTOR_STALL: True}
 
 
+@pytest.mark.requirement("R-069")
+@pytest.mark.requirement("R-084")
 def test_refill_ends_low_and_empty_and_resume_delivers_again() -> None:
     nurse = programmed()
     nurse.run(270 * DAY_US)
@@ -121,6 +134,8 @@ def test_refill_ends_low_and_empty_and_resume_delivers_again() -> None:
     assert nurse.alarms == {}
 
 
+@pytest.mark.requirement("R-007")
+@pytest.mark.requirement("R-214")
 def test_minimum_rate_program_gives_a_stroke_an_hour() -> None:
     nurse = programmed(program=ProgramKind.MINIMUM_RATE)
     nurse.run(2 * DAY_US)
@@ -128,6 +143,7 @@ def test_minimum_rate_program_gives_a_stroke_an_hour() -> None:
     assert nurse.truth_delivered_nl == 12_000
 
 
+@pytest.mark.requirement("R-008")
 def test_stopped_program_stops() -> None:
     nurse = programmed()
     nurse.run(HOUR_US)
@@ -138,6 +154,8 @@ def test_stopped_program_stops() -> None:
     assert nurse.status.stop_reason is StopReason.COMMANDED
 
 
+@pytest.mark.requirement("R-074")
+@pytest.mark.requirement("R-078")
 def test_stop_finishes_the_stroke_and_resume_carries_the_remainder() -> None:
     nurse = programmed()
     nurse.run(HOUR_US + 143_900_000)  # 100 ms before a stroke ends: it is under way
@@ -167,6 +185,9 @@ def test_a_change_of_rate_takes_effect_at_once_and_loses_nothing() -> None:
     assert abs(nurse.truth_delivered_nl - 750_002) <= STROKE_NL
 
 
+@pytest.mark.requirement("R-007")
+@pytest.mark.requirement("R-019")
+@pytest.mark.requirement("R-026")
 def test_bolus_on_top_of_basal_gives_its_volume_in_its_time() -> None:
     nurse = programmed()
     nurse.run(HOUR_US)
@@ -193,6 +214,7 @@ def test_bolus_instead_of_basal_pauses_it() -> None:
     assert abs(nurse.truth_delivered_nl - 10_000) <= STROKE_NL
 
 
+@pytest.mark.requirement("R-035")
 def test_bolus_without_a_time_runs_at_full_flow_less_basal() -> None:
     nurse = programmed()
     preview_us = nurse.bolus(10_000)
@@ -203,6 +225,7 @@ def test_bolus_without_a_time_runs_at_full_flow_less_basal() -> None:
     assert nurse.truth_delivered_nl == 10_000
 
 
+@pytest.mark.requirement("R-078")
 def test_a_bolus_stopped_early_counts_what_it_gave() -> None:
     nurse = programmed(basal=BolusBasal.PAUSE)
     txn = nurse.bolus(10_000, HOUR_US).txn
@@ -238,6 +261,7 @@ def test_worked_case_9_a_magnet_costs_a_day_of_drug_and_nothing_is_caught_up() -
     assert nurse.status.computed_nl == nurse.truth_reservoir_nl
 
 
+@pytest.mark.requirement("R-051")
 def test_a_bolus_ends_early_when_the_rotor_stalls() -> None:
     nurse = programmed(basal=BolusBasal.PAUSE)
     txn = nurse.bolus(100_000, HOUR_US).txn
@@ -263,6 +287,9 @@ def test_72_hours_without_movement_cut_the_supply() -> None:
     assert nurse.truth_delivered_nl == 0
 
 
+@pytest.mark.requirement("R-024")
+@pytest.mark.requirement("R-035")
+@pytest.mark.requirement("R-041")
 @pytest.mark.parametrize(
     ("volume_nl", "duration_us", "limit"),
     [
@@ -285,6 +312,8 @@ def test_a_bolus_outside_a_limit_is_refused(
     assert nurse.truth_delivered_nl == 150_000
 
 
+@pytest.mark.requirement("R-069")
+@pytest.mark.requirement("R-050")
 def test_a_bolus_never_takes_the_reserve() -> None:
     nurse = programmed(low_nl=39_990_000)
     with pytest.raises(Refusals) as refused:
@@ -292,6 +321,8 @@ def test_a_bolus_never_takes_the_reserve() -> None:
     assert refused.value.refusal.id == LimitId.LOW_RESERVOIR_NL
 
 
+@pytest.mark.requirement("R-002")
+@pytest.mark.requirement("R-248")
 @pytest.mark.parametrize(
     ("volume_nl", "limit"), [(47_000, LimitId.FLOW_MIN_PL_H), (24_000_250, LimitId.FLOW_MAX_PL_H)]
 )
@@ -306,6 +337,8 @@ def test_a_rate_outside_the_pump_is_refused_and_the_old_one_goes_on(
     assert nurse.truth_delivered_nl == 150_000
 
 
+@pytest.mark.requirement("R-071")
+@pytest.mark.requirement("R-247")
 def test_more_than_the_reservoir_holds_is_refused() -> None:
     nurse = Nurse()
     with pytest.raises(Refusals) as refused:

@@ -52,7 +52,7 @@ def until_over(nurse: Nurse) -> int:
     """Run until no bridge is owed; return what left the pump by then, nL."""
     while nurse.status.bolus is BolusKind.BRIDGE:
         assert nurse.status.mode is Mode.BRIDGE
-        nurse.run(MINUTE_US)
+        nurse.run_an_event()
     return nurse.truth_delivered_nl
 
 

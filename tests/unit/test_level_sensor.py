@@ -23,6 +23,7 @@ def _shown_nl(rig: Rig) -> int:
     return rig.board.reservoir_sensor.level_nl().value
 
 
+@pytest.mark.requirement("R-010")
 @pytest.mark.parametrize(
     ("fill_pl", "shown_nl"),
     [
@@ -55,7 +56,7 @@ def test_a_model_without_a_sensor_has_none(model: str) -> None:
     rig = Rig(profile=Profile.load(model))
     assert rig.board.reservoir_sensor is None
     for name, params in (("sensor.level_bias", {"by": 1}), ("sensor.level_stuck", {})):
-        with pytest.raises(ValueError, match=f"{name}: this pump has no level sensor"):
+        with pytest.raises(ValueError, match=f"{name}: only for a pump with a level sensor"):
             rig.board.faults.inject(name, params)
 
 

@@ -90,6 +90,8 @@ def running() -> Nurse:
 # --- dose per day -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-242")
+@pytest.mark.requirement("R-243")
 @pytest.mark.parametrize(
     ("pg_day", "override", "answer"),
     [
@@ -157,6 +159,9 @@ def test_flex_counts_its_largest_day_and_the_patient_all_he_may_take(nurse: Nurs
 # --- changes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-059")
+@pytest.mark.requirement("R-210")
+@pytest.mark.requirement("R-244")
 @pytest.mark.parametrize(
     ("ug_day", "limit", "value"),
     [(421, LimitId.DOSE_RISE_PERCENT, 41), (239, LimitId.DOSE_FALL_PERCENT, 21)],
@@ -256,6 +261,9 @@ def test_boluses_of_the_last_24_hours_count_together(running: Nurse) -> None:
     assert overridden(running) == []
 
 
+@pytest.mark.requirement("R-031")
+@pytest.mark.requirement("R-210")
+@pytest.mark.requirement("R-242")
 def test_a_bolus_beyond_the_soft_limit_is_given_and_logged_with_the_override(
     running: Nurse,
 ) -> None:

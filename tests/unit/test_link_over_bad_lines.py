@@ -18,6 +18,8 @@ _LINES = {
 }
 
 
+@pytest.mark.requirement("R-218")
+@pytest.mark.requirement("R-219")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("name", _LINES)
 def test_each_request_acts_exactly_once(name: str, seed: int) -> None:

@@ -24,6 +24,7 @@ def in_mode(mode: Mode) -> ModeMachine:
     return machine
 
 
+@pytest.mark.requirement("R-021")
 @pytest.mark.parametrize(("mode", "event"), list(itertools.product(MODES, Event)))
 def test_every_pair_is_taken_or_refused(mode: Mode, event: Event) -> None:
     machine = in_mode(mode)

@@ -125,6 +125,7 @@ def test_uc1_the_basal_starts_runs_and_is_stopped() -> None:
 
 @pytest.mark.requirement("R-033")
 @pytest.mark.requirement("R-054")
+@pytest.mark.requirement("R-048")
 def test_uc2_a_request_is_given_in_a_minute_and_the_basal_goes_on_at_that_instant() -> None:
     bed = Bed()
     bed.request(120)
@@ -137,6 +138,7 @@ def test_uc2_a_request_is_given_in_a_minute_and_the_basal_goes_on_at_that_instan
 
 
 @pytest.mark.requirement("R-033")
+@pytest.mark.requirement("R-026")
 def test_uc3a_a_clinician_gives_it_over_half_an_hour() -> None:
     bed = Bed()
     bed.square(120)
@@ -294,6 +296,8 @@ def test_ec20a_low_comes_at_120_once_and_the_basal_goes_on() -> None:
 
 
 @pytest.mark.requirement("R-068")
+@pytest.mark.requirement("R-050")
+@pytest.mark.requirement("R-069")
 def test_ec20b_a_bolus_that_the_reserve_cannot_give_does_not_begin() -> None:
     bed = Bed(7_500_000)
     answer = bed.request(119.5)

@@ -22,6 +22,7 @@ CASE_4 = path.change(
 )  # 500 µg/mL at 0.600 mL/day, changed after 1000 strokes
 
 
+@pytest.mark.requirement("R-057")
 def test_worked_case_3_the_path_and_its_prime() -> None:
     assert path.path_pl(therapy(), CONFIG) == 319_300_000
     assert path.prime_pl(BolusKind.PRIME, therapy(), CONFIG) == 319_300_000

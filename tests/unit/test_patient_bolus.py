@@ -28,6 +28,11 @@ from protocol.messages import (
 # --- lockout and count ---------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-044")
+@pytest.mark.requirement("R-045")
+@pytest.mark.requirement("R-046")
+@pytest.mark.requirement("R-049")
+@pytest.mark.requirement("R-249")
 def test_worked_case_6() -> None:
     pump = Patient()
     assert START_WALL_S % 86_400 == 9 * 3600
@@ -77,6 +82,7 @@ def test_the_first_program_and_a_refill_start_the_lockout_an_interrogation_does_
     assert pump.left_s() == 7200
 
 
+@pytest.mark.requirement("R-045")
 def test_a_lockout_from_the_end_holds_for_bolus_and_lockout() -> None:
     pump = ready(replace(CASE_6, lockout_from=LockoutFrom.END))
     pump.press()
@@ -104,6 +110,7 @@ def test_a_stop_ends_it_early_says_what_was_given_and_starts_the_lockout_from_it
     assert pump.status.lockout_s in (7200 - 60, 7200 - 59)
 
 
+@pytest.mark.requirement("R-080")
 def test_a_reset_restarts_a_running_lockout_in_full_and_the_count_survives() -> None:
     pump = ready()
     pump.press()
@@ -178,6 +185,8 @@ def test_without_a_time_it_runs_as_fast_as_allowed() -> None:
 # --- refusals ------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-046")
+@pytest.mark.requirement("R-050")
 def test_the_first_refusal_that_applies_is_said() -> None:
     """One reason after the other is taken away, in the order of the protocol."""
     small = PatientBolus(RateBasis.VOLUME_PL, DOSE_NL * 1000, 1800, 7200, LockoutFrom.START, 0)
@@ -259,6 +268,8 @@ def test_single_and_loading_are_not_meant_twice_within_minutes(kind: BolusKind) 
 # --- once ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-219")
+@pytest.mark.requirement("R-240")
 def test_a_commit_that_comes_again_gives_nothing_again() -> None:
     pump = ready()
     pump.hello(Role.PATIENT)

@@ -26,6 +26,7 @@ def desk(
     return Desk(monkeypatch, tmp_path, capsys)
 
 
+@pytest.mark.requirement("R-240")
 def test_a_dose_is_given_once_and_the_wait_for_the_next_is_told(desk: Desk) -> None:
     desk.program(GRANTED)
     assert desk.patient("bolus") == 3

@@ -12,6 +12,7 @@ from protocol.errors import ErrorCode
 from protocol.messages import Commit, Empty, ProgramParameters, RefillParameters, TxnRef
 
 
+@pytest.mark.requirement("R-250")
 def test_the_patient_has_no_other_transaction() -> None:
     pump = ready()
     for op, body in (

@@ -15,6 +15,8 @@ from protocol.codes import (
 from protocol.errors import ErrorCode, LimitId
 
 
+@pytest.mark.requirement("R-056")
+@pytest.mark.requirement("R-057")
 def test_worked_case_3_a_prime_takes_19_minutes_and_fills_the_path_to_its_last_stroke() -> None:
     nurse = running(path="empty")
     result = dose(nurse, BolusKind.PRIME)
@@ -38,11 +40,13 @@ def test_worked_case_3_a_prime_takes_19_minutes_and_fills_the_path_to_its_last_s
     assert records[0].b == BolusKind.PRIME
 
 
+@pytest.mark.requirement("R-057")
 def test_a_prime_of_the_catheter_leaves_the_tubing_out() -> None:
     nurse = running()
     assert dose(nurse, BolusKind.PRIME_CATHETER).total_nl == 179_250
 
 
+@pytest.mark.requirement("R-057")
 def test_the_program_goes_on_after_a_prime_with_the_part_of_a_stroke_it_was_at() -> None:
     nurse = running()
     nurse.run(HOUR_US + 100_000_000)
@@ -63,6 +67,7 @@ def test_a_prime_that_says_its_own_amount_or_time_is_malformed(
         dose(nurse, kind, amount, duration_us)
 
 
+@pytest.mark.requirement("R-024")
 @pytest.mark.parametrize(
     ("over", "kind", "limit"),
     [
@@ -85,6 +90,7 @@ def test_a_prime_outside_a_limit_is_refused(
     assert nurse.truth_delivered_nl == 6_250
 
 
+@pytest.mark.requirement("R-056")
 def test_a_prime_stalls_like_a_bolus_and_ends_early() -> None:
     nurse = running()
     txn = dose(nurse, BolusKind.PRIME).txn

@@ -61,6 +61,9 @@ def test_status_of_a_new_pump_says_why_it_does_not_deliver(
     assert max(map(len, out.splitlines())) <= 100
 
 
+@pytest.mark.requirement("R-001")
+@pytest.mark.requirement("R-230")
+@pytest.mark.requirement("R-246")
 def test_a_program_is_shown_confirmed_committed_read_back_and_delivered(
     run: Run,
     line: EmulatedLine,
@@ -78,6 +81,7 @@ def test_a_program_is_shown_confirmed_committed_read_back_and_delivered(
     assert line.delivered_ul == 1500
 
 
+@pytest.mark.requirement("R-230")
 @pytest.mark.parametrize("reply", ["\n", "n\n", "", "no\n", "yess\n"])
 def test_anything_but_yes_changes_nothing(
     run: Run,
@@ -163,6 +167,7 @@ def test_a_preview_that_never_holds_still_is_given_up(
     assert pump.doses == []
 
 
+@pytest.mark.requirement("R-237")
 def test_a_slow_person_outlives_token_and_session(
     run: Run, line: EmulatedLine, running: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +185,7 @@ def test_a_slow_person_outlives_token_and_session(
     assert 10 <= line.delivered_ul - before_ul <= 12  # 800 s of basal are 1.4 uL
 
 
+@pytest.mark.requirement("R-025")
 def test_a_bolus_shows_whole_strokes_and_is_given_once(
     run: Run, line: EmulatedLine, running: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,6 +208,7 @@ def test_a_second_like_bolus_needs_again(
     assert line.pump.firmware.status().delivered_nl >= 20_000
 
 
+@pytest.mark.requirement("R-087")
 def test_stop_and_resume(
     run: Run, line: EmulatedLine, running: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +232,7 @@ def test_refill_tells_the_pump_what_was_injected(
     assert "volume 40.1 mL is more than the reservoir holds, 40 mL" in capsys.readouterr().err
 
 
+@pytest.mark.requirement("R-254")
 def test_a_partial_therapy_keeps_the_rest_and_marks_what_changes(
     run: Run, running: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +245,7 @@ def test_a_partial_therapy_keeps_the_rest_and_marks_what_changes(
     assert rows[-1] == "* = changed (6)"
 
 
+@pytest.mark.requirement("R-129")
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -272,6 +281,7 @@ def test_the_log_is_a_table_and_json(
     assert records[0]["wall"] == "2027-01-04T09:00:00"
 
 
+@pytest.mark.requirement("R-253")
 def test_json_status_has_the_measures_of_scenarios(
     run: Run, running: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -322,6 +332,7 @@ def test_no_answer_is_exit_code_4(
     assert "no answer to HELLO" in capsys.readouterr().err
 
 
+@pytest.mark.requirement("R-228")
 def test_a_line_that_dies_with_the_commit_is_exit_code_5_and_shown_next_time(
     run: Run,
     line: EmulatedLine,

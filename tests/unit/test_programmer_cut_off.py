@@ -56,6 +56,7 @@ def stopped(pump: ScriptedPump) -> bool:
 # --- Ctrl-C -------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-228")
 @pytest.mark.parametrize("request_", ["INTERROGATE", "PREPARE"])
 def test_before_the_commit_nothing_was_changed(
     run: Run, pump: ScriptedPump, request_: str, capsys: pytest.CaptureFixture[str]

@@ -60,6 +60,8 @@ DOSE = '[therapy]\ndose_per_day = "{}"\n'
 # --- hard ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-243")
+@pytest.mark.requirement("R-254")
 def test_worked_case_12_is_blocked_before_the_pump_is_asked(
     program: Program, line: EmulatedLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,6 +78,9 @@ def test_worked_case_12_is_blocked_before_the_pump_is_asked(
     assert details(line, Code.REFUSED) == []
 
 
+@pytest.mark.requirement("R-018")
+@pytest.mark.requirement("R-243")
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -114,6 +119,7 @@ def test_a_slip_of_ten_is_not_said_to_be_one_of_units() -> None:
 # --- soft ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-244")
 def test_a_soft_limit_needs_the_override(
     program: Program, line: EmulatedLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +130,7 @@ def test_a_soft_limit_needs_the_override(
     assert (generation(line), details(line, Code.REFUSED)) == (1, [])
 
 
+@pytest.mark.requirement("R-244")
 @pytest.mark.parametrize(
     ("typed", "code"), [("override\n", 0), ("y\n", 1), ("yes\n", 1), ("\n", 1)]
 )
@@ -165,6 +172,7 @@ def test_every_soft_limit_that_is_passed_is_shown_and_logged(
     ]
 
 
+@pytest.mark.requirement("R-244")
 def test_the_log_says_which_limit_of_which_drug(
     program: Program, run: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -215,6 +215,7 @@ def test_the_first_program_has_nothing_on_the_left() -> None:
 # --- status and log -----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-253")
 def test_a_running_pump_reads_plainly() -> None:
     report = readings.report(RUNNING, DEVICE, BACLOFEN)
     assert "Drug          baclofen 2000 ug/mL, prescribed 300 ug/day" in report
@@ -235,6 +236,7 @@ def test_alarms_and_uncertain_volume_stand_out() -> None:
     assert "replacement indicator reached" in report
 
 
+@pytest.mark.requirement("R-253")
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_mode_has_a_headline(mode: Mode) -> None:
     assert readings.headline(replace(STATUS, mode=mode), BACLOFEN)

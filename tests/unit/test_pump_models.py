@@ -30,6 +30,8 @@ def _rates_nl_day(model: str) -> tuple[int, ...]:
     return round(lowest), 400_000, round(highest)
 
 
+@pytest.mark.requirement("R-001")
+@pytest.mark.requirement("R-011")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_gives_what_it_is_programmed_to_give(model: str) -> None:
     """Half a day at each rate: whole strokes, at most one of them owed."""

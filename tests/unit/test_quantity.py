@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.codes import RateBasis, RatePer
 from protocol.messages import Rate
-from tools import quantity
+from tools import bench, quantity
 from tools.quantity import QuantityError
 
 VOLUME, MASS = RateBasis.VOLUME_PL, RateBasis.MASS_PG
@@ -195,12 +195,14 @@ def test_an_endless_text_is_cut_short() -> None:
 UNITS = {"nL": 10**3, "uL": 10**6, "mL": 10**9}
 
 
+@pytest.mark.requirement("R-018")
 @given(st.integers(0, 10**12), st.sampled_from(sorted(UNITS)))
 def test_every_volume_survives_being_written_and_read(volume_pl: int, unit: str) -> None:
     text = quantity.exact_text(Fraction(volume_pl, UNITS[unit]))
     assert quantity.volume_pl(f"{text} {unit}") == volume_pl
 
 
+@pytest.mark.requirement("R-018")
 @given(st.integers(0, 10**15), st.sampled_from(["pg/h", "pg/day", "pg/d"]))
 def test_every_rate_survives_being_written_and_read(amount: int, unit: str) -> None:
     assert quantity.rate(f"{amount} {unit}").amount == amount
@@ -230,3 +232,27 @@ def test_any_text_is_a_volume_or_one_line_of_error(text: str) -> None:
 def test_exact_text_keeps_every_digit_of_a_long_number() -> None:
     assert quantity.exact_text(Fraction(10**30 + 1)) == str(10**30 + 1)
     assert quantity.exact_text(Fraction(-(10**30 + 1), 10)) == f"-1{'0' * 29}.1"
+
+
+def test_a_volume_by_which_something_differs_may_be_below_0() -> None:
+    assert quantity.volume_shift_nl("1.5 mL") == 1_500_000
+    assert quantity.volume_shift_nl("-2 uL") == -2_000
+    with pytest.raises(QuantityError, match=r'^"-2": a volume needs a unit'):
+        quantity.volume_shift_nl("-2")
+    with pytest.raises(QuantityError, match=r'^"--2 mL": a volume is not negative'):
+        quantity.volume_shift_nl("--2 mL")
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "value"),
+    [
+        ("magnet_field", "recovery=2min", 120_000_000),
+        ("magnet_field", "fav=true", "true"),
+        ("sensor.level_bias", "by=-1 mL", -1_000_000),
+        ("reservoir.pocket_fill", "fraction=0.5", "0.5"),
+    ],
+)
+def test_the_bench_reads_a_faults_parameter_by_its_kind(
+    fault: str, text: str, value: int | str
+) -> None:
+    assert bench._parameter(fault, text) == (text.split("=")[0], value)

@@ -35,6 +35,9 @@ def test_a_refill_only_takes_four_prompts(due: Desk) -> None:
     assert due.line.pump.firmware.status().computed_nl == 20_000_000
 
 
+@pytest.mark.requirement("R-022")
+@pytest.mark.requirement("R-071")
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize(
     ("residual", "percent", "code"),
     [
@@ -54,11 +57,13 @@ def test_a_residual_outside_the_accuracy_needs_a_whole_yes(
     assert due.line.pump.firmware.status().computed_nl == 20_000_000
 
 
+@pytest.mark.requirement("R-071")
 def test_more_than_was_filled_is_implausible(due: Desk) -> None:
     assert due.run("refill", typed="42mL\n20mL\ny\nn\n") == 1
     assert "! RESIDUAL_IMPLAUSIBLE: 42 mL cannot be what is left of 20 mL" in due.out
 
 
+@pytest.mark.requirement("R-071")
 def test_a_wrong_entry_is_asked_for_again_and_three_end_it(due: Desk) -> None:
     assert due.run("refill", typed="3\n3 mL\n41mL\n20 mL\ny\ny\n") == 0
     assert '3": a volume needs a unit' in due.out

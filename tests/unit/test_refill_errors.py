@@ -69,6 +69,8 @@ CASES = {
 }
 
 
+@pytest.mark.requirement("R-022")
+@pytest.mark.requirement("R-071")
 @pytest.mark.parametrize("name", CASES)
 def test_a_wrong_refill_comes_to_light_at_the_next_one(desk: Desk, name: str) -> None:
     case, plant = CASES[name], desk.line.pump.board.plant
@@ -145,6 +147,7 @@ def test_a_refill_says_when_the_next_is_due(desk: Desk) -> None:
     assert "next refill due 2027-02-05 09:00" in desk.out  # 18 mL at 1 mL/day
 
 
+@pytest.mark.requirement("R-071")
 @pytest.mark.parametrize("entry", ["8uL", "0.05mL", "99 uL"])
 def test_less_than_a_syringe_shows_is_a_slip_of_units(desk: Desk, entry: str) -> None:
     for words in ((entry, "--residual", "6mL"), ("20mL", "--residual", entry)):

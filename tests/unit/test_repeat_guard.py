@@ -103,6 +103,7 @@ def finished(nurse: Nurse) -> None:
     assert nurse.codes[-1] is Code.BOLUS_DONE
 
 
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize("between", BETWEEN.values(), ids=BETWEEN)
 def test_a_like_bolus_must_be_meant_whatever_lies_between(between: Callable[[Nurse], None]) -> None:
     nurse = nurse_at_a_pump()

@@ -175,6 +175,7 @@ def test_the_table_in_the_file_is_one_that_program_takes(desk: Desk, file: Path)
 # --- the link drops -----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-228")
 @pytest.mark.parametrize("heard", [True, False])
 def test_an_import_torn_at_any_frame_leaves_the_pump_as_it_was_or_programmed(
     desk: Desk, file: Path, heard: bool

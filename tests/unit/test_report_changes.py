@@ -44,6 +44,7 @@ def report(desk: Desk) -> dict[str, object]:
     return desk.values()
 
 
+@pytest.mark.requirement("R-253")
 def test_every_setting_stands_beside_what_it_was_and_changed_ones_are_marked(desk: Desk) -> None:
     assert desk.run("--by", "A. Nurse", "program", desk.file(MORE), "--yes") == 0
     assert desk.run("--by", "B. Nurse", "report") == 0

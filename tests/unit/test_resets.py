@@ -20,6 +20,8 @@ def programmed(daily_nl: int = 150_000) -> Nurse:
     return nurse
 
 
+@pytest.mark.requirement("R-067")
+@pytest.mark.requirement("R-186")
 @pytest.mark.parametrize("cause", [ResetCause.WATCHDOG, ResetCause.COMMANDED, ResetCause.LINK_LOST])
 def test_a_warm_reset_loses_not_one_stroke_of_the_account(cause: ResetCause) -> None:
     nurse = programmed()
@@ -33,6 +35,8 @@ def test_a_warm_reset_loses_not_one_stroke_of_the_account(cause: ResetCause) -> 
     assert nurse.status.mode is Mode.BASAL
 
 
+@pytest.mark.requirement("R-067")
+@pytest.mark.requirement("R-080")
 def test_after_power_cuts_the_account_is_on_the_safe_side_and_says_how_far() -> None:
     nurse = programmed()
     for _ in range(20):
@@ -45,6 +49,7 @@ def test_after_power_cuts_the_account_is_on_the_safe_side_and_says_how_far() -> 
     assert status.mode is Mode.BASAL
 
 
+@pytest.mark.requirement("R-082")
 def test_basal_goes_on_after_a_power_cut() -> None:
     nurse = programmed()
     nurse.run(DAY_US)
@@ -56,6 +61,7 @@ def test_basal_goes_on_after_a_power_cut() -> None:
     assert nurse.truth_delivered_nl - before_nl == 150_000
 
 
+@pytest.mark.requirement("R-082")
 def test_a_commanded_stop_survives_every_reset() -> None:
     nurse = programmed()
     nurse.run(HOUR_US)
@@ -68,6 +74,8 @@ def test_a_commanded_stop_survives_every_reset() -> None:
     assert nurse.status.stop_reason is StopReason.COMMANDED
 
 
+@pytest.mark.requirement("R-080")
+@pytest.mark.requirement("R-082")
 def test_a_bolus_never_resumes_by_itself() -> None:
     nurse = programmed()
     txn = nurse.bolus(100_000, 2 * HOUR_US).txn
@@ -94,6 +102,8 @@ def test_a_bolus_ended_by_a_warm_reset_counts_what_it_gave_to_the_stroke() -> No
     assert abs(ended.a - 5_000) <= STROKE_NL
 
 
+@pytest.mark.requirement("R-080")
+@pytest.mark.requirement("R-219")
 def test_a_committed_bolus_is_never_given_twice() -> None:
     nurse = programmed(48_000)
     preview = nurse.prepare(TxnOp.BOLUS, bolus(10_000))
@@ -110,6 +120,7 @@ def test_a_committed_bolus_is_never_given_twice() -> None:
     assert abs(nurse.truth_delivered_nl - 10_000 - 50_000) <= 2_500
 
 
+@pytest.mark.requirement("R-237")
 def test_a_prepared_transaction_dies_with_a_restart_and_with_time() -> None:
     nurse = programmed()
     preview = nurse.prepare(TxnOp.BOLUS, bolus(10_000))
@@ -126,6 +137,7 @@ def test_a_prepared_transaction_dies_with_a_restart_and_with_time() -> None:
     assert nurse.truth_delivered_nl == 150_000
 
 
+@pytest.mark.requirement("R-229")
 def test_commit_must_match_what_was_prepared() -> None:
     nurse = programmed()
     preview = nurse.prepare(TxnOp.BOLUS, bolus(10_000))
@@ -160,6 +172,8 @@ def test_a_second_dose_while_one_runs_is_refused() -> None:
         nurse.bolus(5_000)
 
 
+@pytest.mark.requirement("R-086")
+@pytest.mark.requirement("R-228")
 def test_a_power_cut_at_any_event_of_a_commit_leaves_the_old_program_or_the_new() -> None:
     """Never neither, never a mixture; and QUERY says which of the two."""
     seen = set()
@@ -202,6 +216,7 @@ def test_one_damaged_copy_is_repaired_and_said() -> None:
         assert nurse.alarms == {}
 
 
+@pytest.mark.requirement("R-006")
 def test_without_a_good_copy_nothing_is_guessed() -> None:
     nurse = programmed()
     nurse.run(DAY_US)

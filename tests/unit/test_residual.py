@@ -24,6 +24,7 @@ def codes(actual_nl: int) -> list[Warn]:
     return [caution.code for caution in warnings.of_residual(judged(actual_nl))]
 
 
+@pytest.mark.requirement("R-022")
 @pytest.mark.parametrize(
     ("actual_nl", "percent", "expected"),
     [

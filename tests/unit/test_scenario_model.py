@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from emulator.faults import FAULTS
 from emulator.profile import names
 from hal.interfaces import ResetCause
 from protocol.codes import BolusKind, Code, RateBasis
@@ -36,9 +35,8 @@ def error_of(text: str) -> str:
     return str(caught.value)
 
 
-def step(lines: str, profile: str = "rotor-40") -> steps.Step:
-    head = HEAD.replace("rotor-40", profile)
-    return read(f'{head}[[step]]\nat = "2d 6h"\n{lines}').steps[0]
+def step(lines: str) -> steps.Step:
+    return read(f'{HEAD}[[step]]\nat = "2d 6h"\n{lines}').steps[0]
 
 
 def test_the_least_file_is_a_full_pump_without_a_therapy() -> None:
@@ -168,28 +166,6 @@ def test_a_scheduled_change_at_the_start_is_programmed_after_the_therapy() -> No
     now, later = read(HEAD + THERAPY + change).programs
     assert (now.at_wall_s, later.at_wall_s) == (0, read(HEAD).start_wall_s + 23 * 3600)
     assert later.therapy.rate.amount == 200 * 10**6
-
-
-def test_faults_take_their_own_parameters() -> None:
-    field = step('do = "inject"\nfault = "magnet_field"\nfor = "30 min"\nrecovery = "24 h"')
-    assert isinstance(field, steps.Inject)
-    assert (field.fault, field.parameters) == ("magnet_field", {"recovery": DAY_US})
-    assert field.for_us == 1800 * 10**6
-    noise = step('do = "inject"\nfault = "link.noise"\nber = 1e-4')
-    assert isinstance(noise, steps.Inject)
-    assert (noise.parameters, noise.for_us) == ({"ber": "0.0001"}, None)
-    drain = step('do = "inject"\nfault = "battery.drain"\npercent = "12.5"')
-    assert isinstance(drain, steps.Inject)
-    assert drain.parameters == {"percent": "12.5"}
-    bias = step('do = "inject"\nfault = "sensor.level_bias"\nby = "-1.5 mL"', "sensed-40")
-    assert isinstance(bias, steps.Inject)
-    assert bias.parameters == {"by": -1_500_000}
-    valve = step('do = "inject"\nfault = "magnet_field"\nfav = true', "valve-40")
-    assert isinstance(valve, steps.Inject)
-    assert valve.parameters == {"fav": "true"}
-    clear = step('do = "clear"\nfault = "link.noise"')
-    assert isinstance(clear, steps.Clear)
-    assert clear.fault == "link.noise"
 
 
 def test_an_instant_may_be_a_wall_clock_time_and_steps_are_put_in_order() -> None:
@@ -332,51 +308,6 @@ def test_a_bad_head_is_one_line(text: str, message: str) -> None:
         (
             'at = "1d"\ndo = "refill"\ninjected = "40 mL"\nentered = "nothing"',
             's.toml:8: entered: "nothing": a volume is needed here, e.g. "40 mL"',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "magnetfield"',
-            f's.toml:7: fault: "magnetfield": not one of {", ".join(FAULTS)}; '
-            'did you mean "magnet_field"?',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "magnet_field"\nfav = true',
-            "s.toml:4: magnet_field fav: this pump has no valves that a magnetic field opens",
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "magnet_field"\nfav = "yes"',
-            's.toml:8: fav: "yes": true or false is needed, without quotes',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "sensor.level_stuck"',
-            "s.toml:4: sensor.level_stuck: this pump has no level sensor",
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "sensor.level_bias"\nby = "-2"',
-            's.toml:8: by: "-2": a volume needs a unit, e.g. "40 mL"',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "motor.wear"',
-            's.toml:7: fault: "motor.wear": this version of itpump does not deliver it yet',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "link.noise"',
-            's.toml:4: key "ber" is missing',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "link.noise"\nber = 2',
-            "s.toml:8: ber: 2: must be 0 to 1",
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "link.noise"\nber = "0.1"\nrecovery = "1h"',
-            's.toml:9: unknown key "recovery"; known are at, do, fault, for, ber',
-        ),
-        (
-            'at = "1d"\ndo = "inject"\nfault = "battery.drain"\npercent = 5\nfor = "1h"',
-            "s.toml:9: for: battery.drain happens once; leave it out",
-        ),
-        (
-            'at = "1d"\ndo = "clear"\nfault = "battery.drain"',
-            "s.toml:7: fault: battery.drain happens once; there is nothing to clear",
         ),
         ('at = "1d"\ndo = "power_cut"', 's.toml:4: key "for" is missing'),
         (

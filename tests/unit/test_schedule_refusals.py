@@ -39,6 +39,8 @@ def periodic(**over: int) -> Therapy:
     return replace(PERIODIC, periodic=replace(PERIODIC.periodic, **over))
 
 
+@pytest.mark.requirement("R-043")
+@pytest.mark.requirement("R-248")
 @pytest.mark.parametrize(
     ("wanted", "limit", "value"),
     [
@@ -73,6 +75,7 @@ def test_a_schedule_that_makes_no_sense_is_refused_and_the_old_one_goes_on(
     assert nurse.truth_delivered_nl == 150_000
 
 
+@pytest.mark.requirement("R-248")
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -50,6 +50,7 @@ def rate_pl_h(nurse: Nurse) -> Fraction:
 # --- by the clock -------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-004")
 def test_worked_case_5_on_the_pump() -> None:
     nurse = programmed()
     assert (nurse.status.mode, nurse.status.program) == (Mode.BASAL, ProgramKind.FLEX)
@@ -65,6 +66,7 @@ def test_worked_case_5_on_the_pump() -> None:
     assert nurse.truth_delivered_nl - at_six_nl == 31 * 120_000
 
 
+@pytest.mark.requirement("R-004")
 def test_the_flow_changes_at_the_very_microsecond_of_the_step() -> None:
     nurse = programmed()
     nurse.run(9 * HOUR_US - 1)
@@ -73,14 +75,17 @@ def test_the_flow_changes_at_the_very_microsecond_of_the_step() -> None:
     assert rate_pl_h(nurse) == 4 * AMOUNT_5
 
 
+@pytest.mark.requirement("R-004")
 def test_groups_of_weekdays_over_two_weeks() -> None:
     wanted = flex(
         (WORKING_DAYS, 390, 12), (WORKING_DAYS, 1320, 4), (0b0010100, 1000, 30), (WEEKEND, 600, 7)
     )
     nurse = programmed(wanted)
+    expected_nl = Fraction(0)
     for hours in range(3, 2 * 168, 3):
         nurse.run(3 * HOUR_US)
-        expected_nl = owed_nl(wanted, START_US, START_US + hours * HOUR_US)
+        here_us = START_US + hours * HOUR_US
+        expected_nl += owed_nl(wanted, here_us - 3 * HOUR_US, here_us)
         assert abs(nurse.truth_delivered_nl - expected_nl) <= STROKE_NL, f"after {hours} h"
 
 
@@ -188,6 +193,7 @@ HIGH = flex((EVERY_DAY, 0, 100), (EVERY_DAY, 601, 1990))
 """From one minute after ten on only 5 µL/h are left to a bolus."""
 
 
+@pytest.mark.requirement("R-035")
 def test_a_bolus_over_a_rising_edge_leaves_the_basal_its_flow() -> None:
     nurse = programmed(HIGH)
     nurse.run(HOUR_US)
@@ -298,6 +304,7 @@ def _tidy(steps: list[tuple[int, int, int]]) -> Therapy:
     return flex(*sorted(kept, key=lambda step: (step[0] & -step[0], step[1])))
 
 
+@pytest.mark.requirement("R-007")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(STEP, max_size=12),
@@ -322,6 +329,7 @@ def test_strokes_are_the_exact_integral_at_any_instant(
             wall_us = to_s * SECOND_US
 
 
+@pytest.mark.requirement("R-080")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(STEP, max_size=12),

@@ -260,6 +260,7 @@ def test_the_end_is_reached_exactly(rig: Make) -> None:
 
 def test_a_world_without_events_ends_at_the_horizon(rig: Make) -> None:
     live = rig(MAX)
+    live.world.resume_at(HORIZON_US - 365 * 86_400 * S)
     live.server.run()
     assert live.world.now_us == HORIZON_US
 

@@ -131,6 +131,8 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "check_hard", lambda *given: None)
 
 
+@pytest.mark.requirement("R-059")
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_slip_is_stopped_or_confirmed_twice(group: str, desk: Desk) -> None:
     prepare, table = GROUPS[group]
@@ -141,6 +143,8 @@ def test_every_slip_is_stopped_or_confirmed_twice(group: str, desk: Desk) -> Non
     assert not missed, f"{share}; unnoticed: {', '.join(missed)}; all: {found}"
 
 
+@pytest.mark.requirement("R-248")
+@pytest.mark.requirement("R-254")
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_pump_alone_refuses_what_it_can_know(
     group: str, desk: Desk, careless: list[str], monkeypatch: pytest.MonkeyPatch

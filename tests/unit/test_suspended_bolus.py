@@ -29,6 +29,9 @@ def given_nl(pump: Patient, txn: int) -> int:
     return pump.query(txn).given_nl
 
 
+@pytest.mark.requirement("R-034")
+@pytest.mark.requirement("R-037")
+@pytest.mark.requirement("R-038")
 @pytest.mark.parametrize("basal", list(BolusBasal))
 def test_both_are_given_in_full_and_the_single_ends_later_by_the_others_time(
     basal: BolusBasal,
@@ -55,6 +58,8 @@ def test_both_are_given_in_full_and_the_single_ends_later_by_the_others_time(
     assert abs(given - beside - after - SQUARE_NL - DOSE_NL) <= STROKE_NL
 
 
+@pytest.mark.requirement("R-042")
+@pytest.mark.requirement("R-213")
 def test_one_shorter_than_half_an_hour_does_not_give_way() -> None:
     for minutes, way in ((29, False), (30, True)):
         pump = ready()
@@ -68,6 +73,7 @@ def test_one_shorter_than_half_an_hour_does_not_give_way() -> None:
         assert refused.value.code is ErrorCode.BUSY_DELIVERING
 
 
+@pytest.mark.requirement("R-040")
 def test_a_clinician_suspends_nothing_with_a_dose_of_his_own() -> None:
     pump = ready()
     square(pump)
@@ -104,6 +110,7 @@ def during_both(**over: Any) -> tuple[Patient, TxnResult, TxnResult]:
     return pump, single, patient
 
 
+@pytest.mark.requirement("R-078")
 def test_a_stop_ends_both_with_what_each_was_given() -> None:
     pump, single, patient = during_both()
     pump.hello()
@@ -167,6 +174,7 @@ def test_the_reserve_is_kept_for_what_the_single_still_owes() -> None:
     assert refused.value.code is ErrorCode.LIMIT_HARD
 
 
+@pytest.mark.requirement("R-038")
 @settings(max_examples=40, deadline=None)
 @given(
     minutes=st.integers(30, 90),

@@ -75,6 +75,7 @@ def test_a_new_hello_ends_the_old_session() -> None:
     assert code is ErrorCode.SESSION_GONE
 
 
+@pytest.mark.requirement("R-246")
 def test_unknown_opcode_and_short_request_are_refused() -> None:
     nurse = Nurse()
     nurse.hello()
@@ -99,6 +100,8 @@ def test_the_log_is_read_in_pages_and_interrogate_is_logged() -> None:
     assert [record.code for record in records[1:]] == [Code.INTERROGATED] * 30
 
 
+@pytest.mark.requirement("R-216")
+@pytest.mark.requirement("R-221")
 def test_garbage_at_the_port_changes_nothing() -> None:
     nurse = Nurse()
     nurse.program(therapy(), 40_000_000)
@@ -113,6 +116,7 @@ def test_garbage_at_the_port_changes_nothing() -> None:
     assert nurse.ask("STATUS").computed_nl == 39_850_000
 
 
+@pytest.mark.requirement("R-129")
 def test_refused_requests_are_logged_and_nothing_else_changes() -> None:
     nurse = Nurse()
     before = nurse.status

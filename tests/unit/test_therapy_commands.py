@@ -112,6 +112,8 @@ def test_an_implausible_flow_is_blocked_with_its_warning(desk: Desk) -> None:
     assert desk.line.pump.firmware.status().generation == 1
 
 
+@pytest.mark.requirement("R-072")
+@pytest.mark.requirement("R-086")
 def test_a_new_concentration_is_warned_of_and_so_is_the_bridge_that_is_left_out(
     desk: Desk,
 ) -> None:
@@ -151,6 +153,7 @@ def test_the_catheter_alone_is_primed(desk: Desk) -> None:
     assert "prime catheter 179.3 uL: 179.25 uL in 717 strokes" in desk.out
 
 
+@pytest.mark.requirement("R-072")
 def test_worked_case_4_the_bridge_and_then_the_program(desk: Desk) -> None:
     desk.program()
     desk.line.pass_time(DAY_US)

@@ -71,6 +71,15 @@ def error_of(lines: str, current: Therapy | None = None, device: DeviceInfo | No
     return str(caught.value)
 
 
+def test_a_low_reservoir_volume_that_is_left_out_is_the_models_or_what_was_programmed() -> None:
+    lines = f'[therapy]\n{DRUGS}\nmode = "minimum_rate"\n'
+    sensed = replace(DEVICE, low_reservoir_nl=3_000_000)
+    assert asked(lines).therapy.low_reservoir_nl == 2_000_000
+    assert asked(lines, device=sensed).therapy.low_reservoir_nl == 3_000_000
+    current = replace(THERAPY, low_reservoir_nl=4_000_000)
+    assert asked(lines, current, sensed).therapy.low_reservoir_nl == 4_000_000
+
+
 def test_a_whole_table_becomes_the_prescription() -> None:
     assert asked(WHOLE) == ProgramParameters(THERAPY, 40_000_000)
 
@@ -120,6 +129,7 @@ def test_a_partial_table_changes_only_what_it_names(line: str, changes: dict[str
     assert parameters.fill_nl == FILL_NOT_TOLD
 
 
+@pytest.mark.requirement("R-018")
 def test_worked_case_1_a_dose_over_a_concentration_is_the_flow_exactly() -> None:
     assert flow_pl_h(THERAPY, THERAPY.rate) == 6_250_000
     third = replace(THERAPY, rate=Rate(RateBasis.MASS_PG, RatePer.DAY, 400 * 10**6))

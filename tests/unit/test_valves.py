@@ -173,15 +173,30 @@ def test_the_books_balance_at_every_instant_of_fields_packets_and_refills() -> N
 @pytest.mark.parametrize(
     ("model", "name", "params", "says"),
     [
-        ("rotor-40", "magnet_field", {"fav": True}, "magnet_field fav: this pump has no valves"),
+        (
+            "rotor-40",
+            "magnet_field",
+            {"fav": True},
+            "magnet_field fav: only for a pump with valves",
+        ),
         (
             "valve-40",
             "magnet_field",
             {"recovery": 1},
-            "magnet_field recovery: this pump has no rot",
+            "magnet_field recovery: only for a pump with a rot",
         ),
-        ("rotor-40", "fav_reset", {}, "fav_reset: this pump has no valves that a magnetic field"),
-        ("sensed-40", "magnet_field", {"recovery": 1}, "this pump has no rotor that a magnetic"),
+        (
+            "rotor-40",
+            "fav_reset",
+            {},
+            "fav_reset: only for a pump with valves that a magnetic field",
+        ),
+        (
+            "sensed-40",
+            "magnet_field",
+            {"recovery": 1},
+            "only for a pump with a rotor that a magnetic",
+        ),
         ("valve-40", "magnet_field", {"fav": "yes"}, '"yes" is not true or false'),
         ("valve-40", "magnet_field", {"tesla": 3}, 'no parameter "tesla"; there are fav'),
     ],

@@ -108,6 +108,8 @@ acts = st.builds(
 )
 
 
+@pytest.mark.requirement("R-027")
+@pytest.mark.requirement("R-030")
 @settings(max_examples=60, deadline=None)
 @example(  # an earlier dose is left behind only while the next is given: the peak is before its end
     10_000, 3600, 44, 12, 60,
@@ -173,6 +175,8 @@ def limited(window_nl: int, **over: Any) -> Nurse:
     return pump
 
 
+@pytest.mark.requirement("R-027")
+@pytest.mark.requirement("R-029")
 def test_a_request_is_judged_by_what_it_would_bring_and_granted_when_it_reaches_it() -> None:
     assert not over_window(limited(15_000), 20 * STROKE_NL)
     refused = refusal(limited(15_000), TxnOp.BOLUS, bolus(21 * STROKE_NL))
@@ -208,6 +212,7 @@ def test_a_day_schedule_fills_the_window_with_its_highest_hours() -> None:
     assert 26_000 <= watch.most_nl <= 30_000 + STROKE_NL
 
 
+@pytest.mark.requirement("R-248")
 @pytest.mark.parametrize(
     ("over", "code"),
     [

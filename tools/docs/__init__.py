@@ -12,6 +12,7 @@ from tools.docs.alarms_page import render as alarms
 from tools.docs.drugs_page import render as drugs
 from tools.docs.hil_page import render as hil
 from tools.docs.modes_page import render as modes
+from tools.docs.profiles_page import render as profiles
 from tools.docs.protocol_page import render as protocol
 from tools.docs.scenarios_page import render as scenarios
 from tools.docs.trials_page import render as trials
@@ -21,6 +22,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/drugs.md": drugs,
     "docs/hil.md": hil,
     "docs/modes.md": modes,
+    "docs/profiles.md": profiles,
     "docs/protocol.md": protocol,
     "docs/scenarios.md": scenarios,
     "docs/trials.md": trials,

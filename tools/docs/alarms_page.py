@@ -35,10 +35,9 @@ def render() -> str:
         f"{Priority.LOW.name} the non-critical one (1 s single tone).",
         "",
         "A pump out of service, which was told that it holds 0 mL and whose program is `stopped`,",
-        "calls nobody: it sounds nothing, and "
-        + ", ".join(f"`{code.name}`" for code in AT_REST)
-        + " do not",
-        "stand. Other alarms stay listed, and sound again when it is put back into service.",
+        "calls nobody: it sounds nothing, and these do not stand:",
+        ", ".join(f"`{code.name}`" for code in AT_REST) + ".",
+        "Other alarms stay listed, and sound again when it is put back into service.",
         "",
         "| profile | critical tone every | non-critical tone every | stall: basal | stall: bolus "
         "| stopped too long |",

@@ -104,8 +104,9 @@ def render() -> str:
             "The `[therapy]` of a scenario and of `itpump run --therapy` is where a run starts "
             "from: its soft limits are passed, with a record of each. Steps of a scenario and the "
             "programmer say `override` themselves.",
-            "A program that stops or goes to minimum rate is never refused for its dose. A drug "
-            "that is not in the table has the pump's own limits and the check of implausible flow. "
+            "A program that stops is never refused for its dose, nor one at minimum rate that "
+            "gives no more of any drug than what runs. A drug that is not in the table has the "
+            "pump's own limits and the check of implausible flow. "
             "A name counts by its first word: `morphine sulfate` is `morphine`.",
             "## Sources",
             "\n".join(sources),

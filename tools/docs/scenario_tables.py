@@ -1,11 +1,9 @@
 """Sections of the scenario page that are lists: keys, actions, faults, measures, profiles."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from emulator.faults import FAULTS, Parameter
-from emulator.profile import Profile, names
-from firmware.device import DeviceConfig
 from firmware.modes import MODES
 from protocol.codes import ProgramKind, StopReason, stop_reason_name
 from tools import quantity, therapy_file, therapy_parts
@@ -49,17 +47,6 @@ KIND: Final = {
     "volume": "a volume, with `-` where it is less",
 }
 """How a fault's parameter is written."""
-PROFILE_ROWS: Final[dict[str, Callable[[DeviceConfig], str]]] = {
-    "reservoir": lambda d: show.millilitres(d.capacity_nl),
-    "stroke": lambda d: show.volume(d.stroke_nl),
-    "lowest rate": lambda d: show.rate(d.flow_min_pl_h),
-    "highest rate, basal and bolus together": lambda d: show.rate(d.flow_max_pl_h),
-    "rate of `minimum_rate`": lambda d: show.rate(d.minimum_rate_pl_h),
-    "largest bolus": lambda d: show.millilitres(d.bolus_max_nl),
-    "tubing inside the pump": lambda d: show.volume(d.tubing_nl),
-    "ERI, EOS at a rest voltage of": lambda d: f"{d.eri_mv} mV, {d.eos_mv} mV",
-    "service life": lambda d: f"{d.service_days} d",
-}
 
 
 def quantities() -> str:
@@ -129,7 +116,8 @@ def faults() -> str:
     rows = []
     for name, fault in FAULTS.items():
         once = "" if fault.end else " Happens once: no `for`, no `clear`."
-        rows.append((f"`{name}`", "", "", fault.doc + once))
+        needs = f" Only for a pump with {fault.needs.value}." if fault.needs else ""
+        rows.append((f"`{name}`", "", "", fault.doc + once + needs))
         rows += [
             ("", f"`{key}`", KIND[parameter.kind], _parameter(parameter))
             for key, parameter in fault.parameters.items()
@@ -138,6 +126,12 @@ def faults() -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
+    if parameter.needs:
+        return f"only for a pump with {parameter.needs.value}: {_said(parameter)}"
+    return _said(parameter)
+
+
+def _said(parameter: Parameter) -> str:
     if parameter.default is None:
         return f"{parameter.doc}; must be there"
     default = parameter.default
@@ -176,15 +170,6 @@ def _gives(name: str, kind: Kind) -> str:
     if name.endswith(("_date", "_due")):
         return "date and time"
     return kind.value if kind is Kind.BOOLEAN else "error code"
-
-
-def profiles() -> str:
-    """Return the shipped pump models, side by side."""
-    devices = {name: Profile.load(name).device for name in names()}
-    return table(
-        ("", *(f"`{name}`" for name in devices)),
-        [(row, *map(of, devices.values())) for row, of in PROFILE_ROWS.items()],
-    )
 
 
 def _keys(docs: Mapping[str, str]) -> str:

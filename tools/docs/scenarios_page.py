@@ -8,6 +8,7 @@ would. An example that is no whole file goes at the end of the first.
 from dataclasses import replace
 from typing import Final
 
+from emulator.profile import names
 from tools.docs import scenario_tables as tables
 from tools.docs.markdown import code, paragraphs
 from tools.scenario import command, model, runner
@@ -346,9 +347,9 @@ alarm comes, [modes.md](modes.md) what each mode is. A name that ends with a uni
 """,
         tables.measures(),
         "## 7. Profiles",
-        tables.profiles(),
-        """
-The rest of a model is in `emulator/profiles/`, with the source of each number. To change one, copy
-the file beside the scenario and name it: `profile = "my-pump.toml"`.
+        f"""
+Shipped are {", ".join(f"`{name}`" for name in names())}; [profiles.md](profiles.md) has their
+numbers. To change one, copy its file from `emulator/profiles/` beside the scenario and name it:
+`profile = "my-pump.toml"`.
 """,
     )

@@ -11,14 +11,14 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tools.perf import kernel, memory, pump, start, telemetry
+from tools.perf import busy, kernel, memory, pump, start, telemetry
 from tools.perf.figures import FULL, QUICK, Effort, Measured, Row, Samples, Unavailable, Verdict
 
 ROWS: Final = (
     Row("event kernel, bare event", "us", kernel.against_simpy, must=1.0, by_ratio=True),
     Row("event kernel, bare event", "us", kernel.against_heapq, aim=1.5, by_ratio=True),
     Row("whole pump", "years/s", pump.speed, must=1.0, aim=4.0, more_is_better=True),
-    Row("whole pump, busy"),
+    Row("whole pump, busy", "years/s", busy.speed, must=0.2, aim=1.0, more_is_better=True),
     Row("request-reply, PTY, clear", "us", telemetry.request_reply, 2.5, 1.6, by_ratio=True),
     Row("request-reply, secured"),
     Row("p99 beside busy pumps"),

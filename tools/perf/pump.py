@@ -32,7 +32,7 @@ from tools.programmer.client import Client
 from tools.scenario.transport import WorldTransport
 
 DAY_US: Final = 86_400_000_000
-_YEAR_DAYS: Final = 365
+YEAR_DAYS: Final = 365
 _PL_DAY: Final = 100_000_000
 """0.100 mL/day."""
 _FILL_PL: Final = 40_000_000_000
@@ -40,7 +40,7 @@ _WALL_S: Final = 852_454_800
 """2027-01-04T09:00:00."""
 _SHORTER: Final = 16
 """How many times shorter the short run is when growth is measured."""
-_THERAPY: Final = Therapy(
+THERAPY: Final = Therapy(
     (Drug("baclofen", 2_000_000_000),),
     ProgramKind.SIMPLE_CONTINUOUS,
     Rate(RateBasis.VOLUME_PL, RatePer.DAY, _PL_DAY),
@@ -56,7 +56,7 @@ _THERAPY: Final = Therapy(
 
 def speed(effort: Effort) -> Measured:
     """Return simulated years per second, the pump's and the bare loop's."""
-    years = effort.days / _YEAR_DAYS
+    years = effort.days / YEAR_DAYS
     pump, bare = in_turns(
         effort.repeats,
         lambda: years / run_s(effort.days),
@@ -80,7 +80,7 @@ def programmed(seed: int = 1) -> EmulatedPump:
     pump = build_pump(Profile.load("rotor-40"), PlantSetup(_FILL_PL), seed, _WALL_S)
     pump.board.power_on()
     client = _visit(pump)
-    parameters = ProgramParameters(_THERAPY, FILL_NOT_TOLD)
+    parameters = ProgramParameters(THERAPY, FILL_NOT_TOLD)
     client.commit(client.prepare(TxnOp.PROGRAM, parameters, client.status().generation))
     client.close()
     return pump

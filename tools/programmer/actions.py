@@ -54,7 +54,7 @@ def _status(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status = client.interrogate()
         device, therapy = client.device(), therapy_of(client)
-        cautions = warnings.of_visit(status, therapy)
+        cautions = warnings.of_status(status, therapy)
         if not console.as_json:
             console.say("\n".join([readings.report(status, device, therapy), *map(str, cautions)]))
         said = {WARNINGS: [caution.code.name for caution in cautions]}

@@ -7,6 +7,7 @@ result. What is refused is refused by a limit, of the programmer or of the pump.
 import enum
 from typing import Final, NamedTuple
 
+from firmware.drugs import find
 from firmware.limits import Passed
 from protocol.codes import ProgramKind
 from protocol.errors import LimitId
@@ -119,6 +120,16 @@ def of_sensor(status: Status) -> list[Caution]:
     """Return what a level sensor tells of a fill, as soon as the pump has been told of it."""
     contradiction = sensed.contradiction(status)
     return [] if contradiction is None else [Caution(Warn.SENSOR_DISAGREE, contradiction)]
+
+
+def of_status(status: Status, therapy: Therapy | None) -> list[Caution]:
+    """Return what to say of a pump as it is: as at a visit, and of drugs that no limit knows."""
+    unknown = [
+        Caution(Warn.DRUG_UNKNOWN, f"{drug.name} is not in the drug table: no dose limit holds")
+        for drug in (therapy.drugs if therapy is not None else ())
+        if find(drug.name) is None
+    ]
+    return of_visit(status, therapy) + unknown
 
 
 def of_residual(residual: Residual) -> list[Caution]:

@@ -144,8 +144,9 @@ class Hands:
     def _program_step(self, step: steps.Program) -> None:
         def act() -> None:
             therapy = self._therapy()
+            low_nl = self._client.device().low_reservoir_nl
             try:
-                programs = step.therapy.programs(therapy)
+                programs = step.therapy.programs(therapy, low_nl=low_nl)
             except FileError:
                 # The file holds together; the pump lacks what an earlier, refused step would have
                 # given it, and so the programmer cannot make a whole prescription of this one.

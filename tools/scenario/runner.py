@@ -11,6 +11,7 @@ from typing import TextIO
 from tools.emulated import EmulatedPump, build_pump
 from tools.scenario import measures
 from tools.scenario.hands import Hands
+from tools.scenario.invariants import Invariants
 from tools.scenario.model import Scenario
 from tools.scenario.result import Outcome, Result
 from tools.scenario.view import Recorder, View
@@ -80,12 +81,13 @@ class Run:
             recorder,
             scenario.implanted_wall_s,
         )
-        self.pump.books.watch()
+        self._invariants = Invariants(self.pump)
+        self._invariants.watch()
         self._hands = Hands(self.pump, scenario.plant.drugs)
 
     def view(self) -> View:
         """Return how all stands now."""
-        return View(self.pump, self._recorder, self._hands.visits)
+        return View(self.pump, self._recorder, self._hands.visits, self._invariants)
 
     def to_end(self) -> tuple[Outcome, ...]:
         """Boot, program, do every step, judge every expectation; return them in file order."""

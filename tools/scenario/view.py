@@ -15,6 +15,7 @@ from emulator.ledger import Books
 from emulator.trace import Trace
 from protocol.messages import DeviceInfo, Status, Therapy
 from tools.emulated import EmulatedPump
+from tools.scenario.invariants import Invariants
 
 EVENTS_KEPT: Final = 100_000
 """Events kept for the result: a busy year of them, about 30 MB."""
@@ -69,8 +70,11 @@ class Visits:
 class View:
     """A pump and its programmer at one instant."""
 
-    def __init__(self, pump: EmulatedPump, recorder: Recorder, visits: Visits) -> None:
+    def __init__(
+        self, pump: EmulatedPump, recorder: Recorder, visits: Visits, invariants: Invariants
+    ) -> None:
         self._pump = pump
+        self.invariants = invariants
         self.refusals = tuple(refusal.code for refusal in visits.refusals)
         self.warnings = tuple(visits.warnings)
         self.visits = replace(visits)
