@@ -2,15 +2,20 @@
 
 Basal 6 mL/h; boluses of 1 mL at 60 mL/h, on top of the basal; lockout 30 min from the end; at most
 26.5 mL in any 240 min; low reservoir at 1 mL. Delivery starts at minute 60, times are in minutes of
-the trace. Events hold to one second, volumes to one stroke.
+the trace. Events hold to one second, volumes to one stroke. Where the requirements contradict
+themselves on low drug, their other reading (keep-open) is a profile that differs by that datum.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from nurse import DRUG, MINUTE_US, Nurse, Refusals, therapy
 
+from emulator.profile import FOLDER, Profile
+from firmware.device import DeviceConfig
+from hal.interfaces import ResetCause
 from protocol.codes import (
     BolusKind,
     Code,
@@ -19,6 +24,7 @@ from protocol.codes import (
     RateBasis,
     RatePer,
     Role,
+    StopReason,
     TxnOp,
     TxnState,
 )
@@ -36,10 +42,12 @@ PATIENT = PatientBolus(RateBasis.VOLUME_PL, ML * 1000, 60, 1800, LockoutFrom.END
 class Bed:
     """One pump that began to deliver at minute 60."""
 
-    def __init__(self, fill_nl: int = 100 * ML) -> None:
-        self.nurse = Nurse("open-pca", fill_nl=fill_nl)
+    def __init__(
+        self, fill_nl: int = 100 * ML, profile: str = "open-pca", low_nl: int = ML
+    ) -> None:
+        self.nurse = Nurse(profile, fill_nl=fill_nl)
         wanted = replace(
-            therapy(Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 6 * ML * 1000), low_nl=ML),
+            therapy(Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 6 * ML * 1000), low_nl=low_nl),
             drugs=(DRUG,),
             patient=PATIENT,
             window_nl=WINDOW_NL,
@@ -69,6 +77,18 @@ class Bed:
         except Refusals as refused:
             return refused
 
+    def stop(self, minute: float) -> None:
+        """The clinician stops it."""
+        self.until(minute)
+        self.nurse.hello()
+        self.nurse.stop()
+
+    def resume(self, minute: float) -> None:
+        """The clinician starts it again."""
+        self.until(minute)
+        self.nurse.hello()
+        self.nurse.resume()
+
     def events(self, *codes: Code) -> list[tuple[Code, float, int]]:
         """(code, minute, first detail), to a second."""
         return [
@@ -88,6 +108,19 @@ class Bed:
 def refused(answer: TxnResult | Refusals) -> ErrorCode:
     assert isinstance(answer, Refusals)
     return answer.code
+
+
+@pytest.mark.requirement("R-078")
+def test_uc1_the_basal_starts_runs_and_is_stopped() -> None:
+    """Published with the stop at 6000, for which the reservoir does not last: it shows no more."""
+    bed = Bed()
+    bed.stop(1000)
+    bed.until(1060)
+    assert abs(bed.given_nl() - 94 * ML) <= STROKE_NL
+    assert bed.events(Code.PROGRAM_COMMITTED, Code.STOPPED, Code.RESUMED) == [
+        (Code.PROGRAM_COMMITTED, 60.0, 1),
+        (Code.STOPPED, 1000.0, StopReason.COMMANDED),
+    ]
 
 
 @pytest.mark.requirement("R-033")
@@ -145,6 +178,37 @@ def test_uc3b_the_patient_goes_first_and_the_square_goes_on_with_its_remainder()
     for given in (square, request):
         result = bed.nurse.query(given.txn)
         assert (result.state, result.given_nl) == (TxnState.DONE, ML)
+
+
+@pytest.mark.requirement("R-078")
+@pytest.mark.requirement("R-051")
+@pytest.mark.parametrize("before", ["basal", "patient", "square"])
+def test_uc7_a_resume_restarts_the_basal_only(before: str) -> None:
+    bed = Bed()
+    bolus_nl = 0
+    if before == "patient":
+        assert isinstance(bed.request(119.5), TxnResult)
+        bolus_nl = ML // 2
+    elif before == "square":
+        assert isinstance(bed.square(118), TxnResult)
+        bolus_nl = ML * 2 // 30
+    bed.stop(120)
+    stopped_nl = 6 * ML + bolus_nl
+    bed.until(240)
+    assert abs(bed.given_nl() - stopped_nl) <= STROKE_NL
+    bed.resume(240)
+    bed.until(300)
+    assert abs(bed.given_nl() - stopped_nl - 6 * ML) <= 2 * STROKE_NL
+    assert bed.events(Code.STOPPED, Code.RESUMED) == [
+        (Code.STOPPED, 120.0, StopReason.COMMANDED),
+        (Code.RESUMED, 240.0, 0),
+    ]
+    ended = bed.events(Code.BOLUS_DONE, Code.BOLUS_ENDED_EARLY)
+    assert [(code, minute) for code, minute, _ in ended] == (
+        [(Code.BOLUS_ENDED_EARLY, 120.0)] if bolus_nl else []
+    )
+    assert all(abs(given - bolus_nl) <= STROKE_NL for _, _, given in ended)
+    assert bed.nurse.status.mode is Mode.BASAL
 
 
 @pytest.mark.requirement("R-044")
@@ -254,3 +318,85 @@ def test_ec20c_a_bolus_that_reaches_the_reserve_is_cut_and_the_basal_goes_on() -
     assert abs(bed.boluses[1][2] - ML // 2) <= STROKE_NL
     assert abs(bed.given_nl() - (6.5 * ML + ML // 2)) <= STROKE_NL
     assert bed.nurse.status.mode is Mode.BASAL
+
+
+# --- the other reading: at low drug the basal falls to keep-open ----------------------------------
+
+HALF_ML = ML // 2
+"""Their empty limit. Our volumes count above what cannot be given: low is then 0.5 mL."""
+
+
+@pytest.fixture
+def keep_open(tmp_path: Path) -> str:
+    """The same pump, but for that datum."""
+    text = (FOLDER / "open-pca.toml").read_text(encoding="utf-8")
+    path = tmp_path / "open-pca.toml"
+    path.write_text(text.replace('basal = "program"', 'basal = "minimum_rate"'), encoding="utf-8")
+    usual, other = Profile.load("open-pca").device, Profile.load(path).device
+    names = [field.name for field in fields(DeviceConfig)]
+    differing = [name for name in names if getattr(usual, name) != getattr(other, name)]
+    assert differing == ["low_reservoir_basal"]
+    return str(path)
+
+
+def fallen(bed: Bed, minute: float, given_nl: int) -> None:
+    """Keep-open, 1 mL/h, since that minute, at which so much had been given."""
+    assert bed.events(Code.LOW_RESERVOIR) == [(Code.LOW_RESERVOIR, minute, 0)]
+    status = bed.nurse.status
+    assert status.mode is Mode.MINIMUM_RATE
+    assert (status.rate_numerator_pl, status.rate_denominator_h) == (ML * 1000, 1)
+    now = START + bed.nurse.world.now_us / MINUTE_US
+    assert abs(bed.given_nl() - given_nl - (now - minute) * ML / 60) <= 2 * STROKE_NL
+
+
+@pytest.mark.requirement("R-064")
+@pytest.mark.requirement("R-065")
+@pytest.mark.requirement("R-066")
+def test_ec21_low_falls_to_keep_open_at_120_and_empty_stops_at_150(keep_open: str) -> None:
+    bed = Bed(7 * ML - HALF_ML, keep_open, HALF_ML)
+    bed.until(149)
+    fallen(bed, 120.0, 6 * ML)
+    bed.until(300)
+    assert bed.events(Code.EMPTY_RESERVOIR, Code.STOPPED) == [
+        (Code.EMPTY_RESERVOIR, 150.0, 0),
+        (Code.STOPPED, 150.0, StopReason.EMPTY_RESERVOIR),
+    ]
+    assert bed.given_nl() == 7 * ML - HALF_ML
+
+
+@pytest.mark.requirement("R-064")
+def test_ec20a_keep_open_from_120_until_the_refill(keep_open: str) -> None:
+    bed = Bed(7 * ML - HALF_ML, keep_open, HALF_ML)
+    bed.until(129)
+    fallen(bed, 120.0, 6 * ML)
+    bed.nurse.hello()
+    bed.nurse.refill(100 * ML)
+    before_nl = bed.given_nl()
+    bed.until(189)
+    assert bed.nurse.status.mode is Mode.BASAL
+    assert abs(bed.given_nl() - before_nl - 6 * ML) <= 2 * STROKE_NL
+
+
+@pytest.mark.requirement("R-068")
+@pytest.mark.requirement("R-069")
+def test_ec20b_keep_open_and_no_bolus_that_the_reserve_cannot_give(keep_open: str) -> None:
+    bed = Bed(7_500_000 - HALF_ML, keep_open, HALF_ML)
+    assert refused(bed.request(119.5)) is ErrorCode.LIMIT_HARD
+    bed.until(145)
+    assert bed.boluses == []
+    fallen(bed, 125.0, 6_500_000)
+
+
+@pytest.mark.requirement("R-068")
+@pytest.mark.requirement("R-051")
+def test_ec20c_the_square_is_cut_at_120_and_keep_open_follows(keep_open: str) -> None:
+    bed = Bed(7_500_000 - HALF_ML, keep_open, HALF_ML)
+    bed.square(105)
+    bed.until(140)
+    assert bed.boluses[1][:2] == (Code.BOLUS_ENDED_EARLY, 120.0)
+    assert abs(bed.boluses[1][2] - HALF_ML) <= STROKE_NL
+    fallen(bed, 120.0, 6_500_000)
+    bed.nurse.hello()
+    bed.nurse.board.reset(ResetCause.WATCHDOG)
+    bed.until(141)
+    assert bed.nurse.status.mode is Mode.MINIMUM_RATE
