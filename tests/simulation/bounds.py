@@ -22,7 +22,6 @@ DAY_US: Final = 24 * HOUR_US
 SECOND_US: Final = 1_000_000
 QUANTUM_PL: Final = 10_000_000
 """What a power cut may leave uncertain: of a bridge it counts as given."""
-_FREE: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)
 
 
 class Steady:
@@ -116,8 +115,7 @@ class Bounds:
 
     def _begun(self, kind: BolusKind, volume_pl: int) -> None:
         now_us, stroke_pl = self.bench.now_us, self.bench.config.stroke_pl
-        if kind not in _FREE:
-            self.steady = None
+        self.steady = None  # also a prime brings more to the tip than the dose
         if kind in (BolusKind.SINGLE, BolusKind.LOADING):
             known = any(0 <= asked - volume_pl < stroke_pl for asked in self.asked_pl)
             self._say(known, f"a bolus of {volume_pl} pL, asked for were {self.asked_pl}")

@@ -1,113 +1,22 @@
 """The published traces of the Open PCA requirements, replayed on a profile with their numbers.
 
-Basal 6 mL/h; boluses of 1 mL at 60 mL/h, on top of the basal; lockout 30 min from the end; at most
-26.5 mL in any 240 min; low reservoir at 1 mL. Delivery starts at minute 60, times are in minutes of
-the trace. Events hold to one second, volumes to one stroke. Where the requirements contradict
-themselves on low drug, their other reading (keep-open) is a profile that differs by that datum.
+Events hold to one second, volumes to one stroke. Where the requirements contradict themselves on
+low drug, their other reading stands in `test_open_pca_keep_open`.
 """
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from pathlib import Path
 
 import pytest
-from nurse import DRUG, MINUTE_US, Nurse, Refusals, therapy
+from open_pca import ML, STROKE_NL, WINDOW, Bed, refused
 
-from emulator.profile import FOLDER, Profile
-from firmware.device import DeviceConfig
-from hal.interfaces import ResetCause
 from protocol.codes import (
-    BolusKind,
     Code,
-    LockoutFrom,
     Mode,
-    RateBasis,
-    RatePer,
-    Role,
     StopReason,
-    TxnOp,
     TxnState,
 )
 from protocol.errors import ErrorCode
-from protocol.messages import BolusParameters, PatientBolus, Rate, TxnResult
-
-START = 60
-STROKE_NL = 1_000
-ML = 1_000_000
-WINDOW_NL = 26_500_000
-WINDOW = 240
-PATIENT = PatientBolus(RateBasis.VOLUME_PL, ML * 1000, 60, 1800, LockoutFrom.END, 0)
-
-
-class Bed:
-    """One pump that began to deliver at minute 60."""
-
-    def __init__(
-        self, fill_nl: int = 100 * ML, profile: str = "open-pca", low_nl: int = ML
-    ) -> None:
-        self.nurse = Nurse(profile, fill_nl=fill_nl)
-        wanted = replace(
-            therapy(Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 6 * ML * 1000), low_nl=low_nl),
-            drugs=(DRUG,),
-            patient=PATIENT,
-            window_nl=WINDOW_NL,
-            window_s=WINDOW * 60,
-        )
-        self.nurse.program(wanted, fill_nl)
-
-    def until(self, minute: float) -> None:
-        self.nurse.world.run_until(round((minute - START) * MINUTE_US))
-
-    def request(self, minute: float) -> TxnResult | Refusals:
-        """The patient presses the button."""
-        self.until(minute)
-        self.nurse.hello(Role.PATIENT)
-        wanted = BolusParameters(BolusKind.PATIENT, RateBasis.VOLUME_PL, 0, 0, 0)
-        try:
-            return self.nurse.do(TxnOp.BOLUS, wanted)
-        except Refusals as refused:
-            return refused
-
-    def square(self, minute: float, minutes: int = 30) -> TxnResult | Refusals:
-        """The clinician gives 1 mL over a time."""
-        self.until(minute)
-        self.nurse.hello()
-        try:
-            return self.nurse.bolus(ML, minutes * MINUTE_US, again=True)
-        except Refusals as refused:
-            return refused
-
-    def stop(self, minute: float) -> None:
-        """The clinician stops it."""
-        self.until(minute)
-        self.nurse.hello()
-        self.nurse.stop()
-
-    def resume(self, minute: float) -> None:
-        """The clinician starts it again."""
-        self.until(minute)
-        self.nurse.hello()
-        self.nurse.resume()
-
-    def events(self, *codes: Code) -> list[tuple[Code, float, int]]:
-        """(code, minute, first detail), to a second."""
-        return [
-            (record.code, round(START + record.tick_us / MINUTE_US, 2), record.a)
-            for record in self.nurse.log
-            if record.code in codes
-        ]
-
-    @property
-    def boluses(self) -> list[tuple[Code, float, int]]:
-        return self.events(Code.BOLUS_STARTED, Code.BOLUS_DONE, Code.BOLUS_ENDED_EARLY)
-
-    def given_nl(self) -> int:
-        return self.nurse.truth_delivered_nl
-
-
-def refused(answer: TxnResult | Refusals) -> ErrorCode:
-    assert isinstance(answer, Refusals)
-    return answer.code
+from protocol.messages import TxnResult
 
 
 @pytest.mark.requirement("R-078")
@@ -318,85 +227,3 @@ def test_ec20c_a_bolus_that_reaches_the_reserve_is_cut_and_the_basal_goes_on() -
     assert abs(bed.boluses[1][2] - ML // 2) <= STROKE_NL
     assert abs(bed.given_nl() - (6.5 * ML + ML // 2)) <= STROKE_NL
     assert bed.nurse.status.mode is Mode.BASAL
-
-
-# --- the other reading: at low drug the basal falls to keep-open ----------------------------------
-
-HALF_ML = ML // 2
-"""Their empty limit. Our volumes count above what cannot be given: low is then 0.5 mL."""
-
-
-@pytest.fixture
-def keep_open(tmp_path: Path) -> str:
-    """The same pump, but for that datum."""
-    text = (FOLDER / "open-pca.toml").read_text(encoding="utf-8")
-    path = tmp_path / "open-pca.toml"
-    path.write_text(text.replace('basal = "program"', 'basal = "minimum_rate"'), encoding="utf-8")
-    usual, other = Profile.load("open-pca").device, Profile.load(path).device
-    names = [field.name for field in fields(DeviceConfig)]
-    differing = [name for name in names if getattr(usual, name) != getattr(other, name)]
-    assert differing == ["low_reservoir_basal"]
-    return str(path)
-
-
-def fallen(bed: Bed, minute: float, given_nl: int) -> None:
-    """Keep-open, 1 mL/h, since that minute, at which so much had been given."""
-    assert bed.events(Code.LOW_RESERVOIR) == [(Code.LOW_RESERVOIR, minute, 0)]
-    status = bed.nurse.status
-    assert status.mode is Mode.MINIMUM_RATE
-    assert (status.rate_numerator_pl, status.rate_denominator_h) == (ML * 1000, 1)
-    now = START + bed.nurse.world.now_us / MINUTE_US
-    assert abs(bed.given_nl() - given_nl - (now - minute) * ML / 60) <= 2 * STROKE_NL
-
-
-@pytest.mark.requirement("R-064")
-@pytest.mark.requirement("R-065")
-@pytest.mark.requirement("R-066")
-def test_ec21_low_falls_to_keep_open_at_120_and_empty_stops_at_150(keep_open: str) -> None:
-    bed = Bed(7 * ML - HALF_ML, keep_open, HALF_ML)
-    bed.until(149)
-    fallen(bed, 120.0, 6 * ML)
-    bed.until(300)
-    assert bed.events(Code.EMPTY_RESERVOIR, Code.STOPPED) == [
-        (Code.EMPTY_RESERVOIR, 150.0, 0),
-        (Code.STOPPED, 150.0, StopReason.EMPTY_RESERVOIR),
-    ]
-    assert bed.given_nl() == 7 * ML - HALF_ML
-
-
-@pytest.mark.requirement("R-064")
-def test_ec20a_keep_open_from_120_until_the_refill(keep_open: str) -> None:
-    bed = Bed(7 * ML - HALF_ML, keep_open, HALF_ML)
-    bed.until(129)
-    fallen(bed, 120.0, 6 * ML)
-    bed.nurse.hello()
-    bed.nurse.refill(100 * ML)
-    before_nl = bed.given_nl()
-    bed.until(189)
-    assert bed.nurse.status.mode is Mode.BASAL
-    assert abs(bed.given_nl() - before_nl - 6 * ML) <= 2 * STROKE_NL
-
-
-@pytest.mark.requirement("R-068")
-@pytest.mark.requirement("R-069")
-def test_ec20b_keep_open_and_no_bolus_that_the_reserve_cannot_give(keep_open: str) -> None:
-    bed = Bed(7_500_000 - HALF_ML, keep_open, HALF_ML)
-    assert refused(bed.request(119.5)) is ErrorCode.LIMIT_HARD
-    bed.until(145)
-    assert bed.boluses == []
-    fallen(bed, 125.0, 6_500_000)
-
-
-@pytest.mark.requirement("R-068")
-@pytest.mark.requirement("R-051")
-def test_ec20c_the_square_is_cut_at_120_and_keep_open_follows(keep_open: str) -> None:
-    bed = Bed(7_500_000 - HALF_ML, keep_open, HALF_ML)
-    bed.square(105)
-    bed.until(140)
-    assert bed.boluses[1][:2] == (Code.BOLUS_ENDED_EARLY, 120.0)
-    assert abs(bed.boluses[1][2] - HALF_ML) <= STROKE_NL
-    fallen(bed, 120.0, 6_500_000)
-    bed.nurse.hello()
-    bed.nurse.board.reset(ResetCause.WATCHDOG)
-    bed.until(141)
-    assert bed.nurse.status.mode is Mode.MINIMUM_RATE

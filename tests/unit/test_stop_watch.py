@@ -38,6 +38,9 @@ def stops(nurse: Nurse) -> list[tuple[int, int]]:
     return [(record.a, record.b) for record in nurse.log if record.code is Code.STOPPED]
 
 
+@pytest.mark.requirement("R-081")
+@pytest.mark.requirement("R-087")
+@pytest.mark.requirement("R-143")
 def test_it_comes_after_an_hour_and_more_urgently_after_48() -> None:
     nurse = stopped()
     nurse.run(HOUR_US - 1)
@@ -69,6 +72,7 @@ def test_a_start_ends_it_and_boluses_are_given_again() -> None:
     assert nurse.alarms == {}
 
 
+@pytest.mark.requirement("R-081")
 @pytest.mark.parametrize("cut", [False, True])
 def test_no_reset_and_no_power_cut_keeps_it_away(cut: bool) -> None:
     nurse = stopped()

@@ -53,6 +53,7 @@ def given_in_a_day_nl(nurse: Nurse) -> int:
 # --- the old program goes on --------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-144")
 def test_it_is_said_softly_ten_minutes_after_the_prepare_and_nothing_is_missed() -> None:
     nurse, _ = begun()
     nurse.run(DEAD_US - 1)
@@ -66,6 +67,7 @@ def test_it_is_said_softly_ten_minutes_after_the_prepare_and_nothing_is_missed()
     assert nurse.status.mode is Mode.BOLUS
 
 
+@pytest.mark.requirement("R-144")
 def test_a_prescription_that_is_committed_ends_it_and_so_does_the_abort() -> None:
     for ended in ("commit", "refill", "abort", "in time"):
         nurse, preview = begun()
@@ -260,6 +262,7 @@ def torn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.line.pass_time(2 * DAY_US)
 
 
+@pytest.mark.requirement("R-228")
 def test_the_next_visit_shows_what_was_left_open_and_that_the_pump_stands(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
