@@ -153,6 +153,18 @@ def test_the_catheter_alone_is_primed(desk: Desk) -> None:
     assert "prime catheter 179.3 uL: 179.25 uL in 717 strokes" in desk.out
 
 
+def test_a_second_prime_is_asked_for_by_the_word_only(desk: Desk) -> None:
+    desk.program()
+    assert desk.run("prime", "--yes") == 0
+    desk.line.pass_time(DAY_US)
+    assert desk.run("prime", "--yes") == 3
+    assert "the path was primed already: 319.3 uL of what it holds would be given" in desk.err
+    assert desk.run("prime", "--override", typed="yes\n") == 1
+    assert desk.run("prime", "--override", typed="override\n") == 0
+    assert "! beyond a soft limit: the path was primed already" in desk.out
+    assert desk.line.pump.firmware.status().mode is Mode.PRIME
+
+
 @pytest.mark.requirement("R-072")
 def test_worked_case_4_the_bridge_and_then_the_program(desk: Desk) -> None:
     desk.program()

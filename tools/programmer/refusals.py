@@ -108,6 +108,9 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
     LimitId.DOSE_STEP_PG: _same(
         "{value}/day is added at once, more than the drug's step, {limit}", text.mass
     ),
+    LimitId.PRIMED_NL: _same(
+        "the path was primed already: {value} of what it holds would be given at once", text.volume
+    ),
 }
 
 _SENTENCES: Final[dict[ErrorCode, str]] = {
