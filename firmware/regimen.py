@@ -134,18 +134,28 @@ class Regimen:
         self.periodic.load(now_us, begin)
         self.bridging.load(stored)
         self.reservoir.load(stored)
+        if not self.doses.reaches(self._horizon_us):
+            # The new window is longer than what the last boot has looked back.
+            self._read_doses()
 
     # --- doses ----------------------------------------------------------------------------------
 
     def recover_doses(self) -> None:
         """Learn from the log what was given before this boot, and listen to it from now on."""
-        horizon_s = 0
-        if self.prescribed is not None:
-            therapy = self.prescribed.therapy
-            horizon_s = max(therapy.patient.lockout_s, therapy.window_s)
-        self.doses.recover(self._log, horizon_s * _US_PER_S)
+        self._read_doses()
         self._log.listener = self.doses.take
         self.periodic.recover(self._clock.now_us())
+
+    @property
+    def _horizon_us(self) -> int:
+        """How far back doses count in what is prescribed."""
+        if self.prescribed is None:
+            return 0
+        therapy = self.prescribed.therapy
+        return max(therapy.patient.lockout_s, therapy.window_s) * _US_PER_S
+
+    def _read_doses(self) -> None:
+        self.doses.recover(self._log, self._horizon_us, self.bridging.owed)
 
     def lockout_us(self, now_us: int) -> int:
         """Return how long until a patient bolus may begin, as far as lockout and count go."""
