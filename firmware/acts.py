@@ -256,14 +256,19 @@ class Acts:
         stored = self._infusion.stored
         if stored is None or stored.therapy.program is not ProgramKind.PERIODIC:
             return Plan()
-        first_s = max(0, stored.periodic_wall_s + parameters.wall_s - self._rtc.now_s())
         generation = self._journal.durable.generation + 1
-        return Plan(stored=replace(stored, generation=generation, periodic_wall_s=first_s))
+        return Plan(stored=self._moved(stored, parameters.wall_s, generation))
+
+    def _moved(self, stored: Stored, wall_s: int, generation: int) -> Stored:
+        first_s = max(0, stored.periodic_wall_s + wall_s - self._rtc.now_s())
+        return replace(stored, generation=generation, periodic_wall_s=first_s)
 
     def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
-        before_s = self._rtc.now_s()
-        if plan.stored is not None:
-            self._infusion.stored = plan.stored
+        before_s, stored = self._rtc.now_s(), self._infusion.stored
+        if stored is not None and (plan.stored is not None or self._infusion.taken_over):
+            # Not the plan's own: a scheduled change may have taken over while it was written.
+            generation = self._journal.durable.generation
+            self._infusion.stored = self._moved(stored, parameters.wall_s, generation)
         self._infusion.set_clock(parameters.wall_s, self._clock.now_us())
         self._log.append(Code.CLOCK_SET, parameters.wall_s, before_s)
         self._supply.next_check_us = 0
