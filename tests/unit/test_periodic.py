@@ -102,6 +102,17 @@ def test_a_reset_while_one_runs_ends_it_and_gives_it_no_second_time(off_us: int 
         assert [r.b for r in ended] == [Code.RESET]
 
 
+def test_a_reset_before_the_first_one_of_a_new_program_keeps_it() -> None:
+    """The last one of the program before began less than half an interval earlier."""
+    pump = running()
+    pump.run(10 * MINUTE_US)
+    pump.program(program(9 * 60 + 50))
+    pump.run(10 * MINUTE_US)
+    pump.board.reset(ResetCause.WATCHDOG)
+    pump.run(3 * HOUR_US)
+    assert begun_s(pump) == [0, 3000, 3000 + EVERY_S]
+
+
 def test_a_clock_that_is_set_moves_none() -> None:
     pump = running(first_min=14 * 60)
     pump.run(6 * HOUR_US)
