@@ -51,6 +51,9 @@ from protocol.messages import (
     Therapy,
 )
 
+_SECOND_US: Final = 1_000_000
+_WALL_MAX_S: Final = 0xFFFFFFFF
+
 
 class Acts:
     """Plans and performs."""
@@ -260,7 +263,12 @@ class Acts:
         return Plan(stored=self._moved(stored, parameters.wall_s, generation))
 
     def _moved(self, stored: Stored, wall_s: int, generation: int) -> Stored:
-        first_s = max(0, stored.periodic_wall_s + wall_s - self._rtc.now_s())
+        """By the cadence, not by the shift in whole seconds: many of those would add up."""
+        cadence, now_us = self._infusion.schedule.cadence, self._clock.now_us()
+        first_s = stored.periodic_wall_s
+        if cadence is not None:
+            ahead_s = (cadence.next_us(now_us) - now_us) // _SECOND_US
+            first_s = min(wall_s + ahead_s, _WALL_MAX_S)
         return replace(stored, generation=generation, periodic_wall_s=first_s)
 
     def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
