@@ -10,7 +10,14 @@ from dataclasses import replace
 
 from firmware.alarms import AlarmManager
 from firmware.bolus import REPEAT_GUARD_US, Bolus
-from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
+from firmware.checks import (
+    BolusPlan,
+    Refused,
+    check_beside,
+    check_bolus,
+    check_limits,
+    plan_bolus,
+)
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
 from firmware.flow import ZERO, exceeds
@@ -150,6 +157,10 @@ class BolusActs:
             suspends,
         )  # fmt: skip
         check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, lower_pl, config)
+        if suspends is not None and not suspends.pauses_basal:
+            # What is suspended comes later than planned: perhaps beside a higher basal.
+            rest_us = bolus.duration_us + suspends.end_us - now_us
+            check_beside(suspends.flow, infusion.most(now_us, rest_us), config)
         return bolus
 
     def _plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
