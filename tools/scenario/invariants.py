@@ -199,7 +199,10 @@ def _still(seen: Invariants) -> str:
 
 def _empty(seen: Invariants) -> str:
     status = seen.status
-    empty = any(alarm.code is Code.EMPTY_RESERVOIR and alarm.active for alarm in status.alarms)
+    holds = {alarm.code for alarm in status.alarms if alarm.active}
+    if Code.SENSOR_DISAGREE in holds:
+        return ""  # by the sensor alone it goes on
+    empty = Code.EMPTY_RESERVOIR in holds
     return f"empty in {status.mode.name}" if empty and status.mode in PUMPING else ""
 
 
