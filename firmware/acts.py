@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from firmware import clock_commit
 from firmware.alarms import AlarmManager
 from firmware.bolus_acts import BolusActs, not_during_dose, state
 from firmware.checks import Refused, check_limits
@@ -105,6 +106,8 @@ class Acts:
         if parameters.at_wall_s:
             now_s = self._rtc.now_s()
             check_scheduled(parameters.at_wall_s, parameters.therapy, before, now_s)
+        now_us = self._clock.now_us()
+        self._infusion.window.check_change(parameters.therapy, parameters.at_wall_s, now_us)
         passed = check_limits(
             program_limits(parameters.therapy, before, self._config.minimum_rate_pl_h),
             parameters.override,
@@ -129,7 +132,7 @@ class Acts:
         self._infusion.load(plan.stored, begin=True)
         self._leave_minimum_rate()
         if parameters.therapy.program is ProgramKind.STOPPED:
-            self._infusion.stop(StopReason.COMMANDED, now_us)
+            self._infusion.stop_as_prescribed(now_us)
         else:
             self._start(now_us)
         self._infusion.save()
@@ -272,13 +275,17 @@ class Acts:
         return replace(stored, generation=generation, periodic_wall_s=first_s)
 
     def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
-        before_s, stored = self._rtc.now_s(), self._infusion.stored
+        stored = self._infusion.stored
         if stored is not None and (plan.stored is not None or self._infusion.taken_over):
             # Not the plan's own: a scheduled change may have taken over while it was written.
             generation = self._journal.durable.generation
             self._infusion.stored = self._moved(stored, parameters.wall_s, generation)
         self._infusion.set_clock(parameters.wall_s, self._clock.now_us())
-        self._log.append(Code.CLOCK_SET, parameters.wall_s, before_s)
+        # Before: as its record has it, also when a second has passed since.
+        known = self._journal.txns[txn]
+        self._log.append(Code.CLOCK_SET, parameters.wall_s, known.given_strokes)
+        self._journal.durable.txn = clock_commit.done(known)
+        self._journal.write()
         self._supply.next_check_us = 0
 
     # --- shared ---------------------------------------------------------------------------------
@@ -304,7 +311,7 @@ class Acts:
     def _mean(self) -> Flow:
         """What the pump would give on the mean, were it running."""
         stored = self._infusion.prescribed
-        if stored is None or self._journal.durable.minimum_rate:
+        if stored is None or self._infusion.held:
             return self._infusion.basal_flow()
         return mean_flow(stored.therapy, self._config)
 

@@ -1,7 +1,8 @@
 """Alarms: one table, what stands, and what sounds.
 
 An alarm is raised when its condition comes and stands until its condition is false and, where it
-latches, a clinician has cleared it. The highest priority sounds; the others stay listed in order
+latches, a clinician has cleared it. Where it can become more urgent, its row has a second priority:
+then it is logged and sounds once more. The highest priority sounds; the others stay listed in order
 of occurrence. A tone starts at onset and at each interval after it. `docs/alarms.md` is generated
 from `ALARMS`.
 
@@ -41,6 +42,13 @@ class Boluses(enum.Enum):
     REFUSED = "refused"
 
 
+class Urgent(NamedTuple):
+    """When an alarm is more urgent than its row says; then it refuses boluses."""
+
+    priority: Priority
+    condition: str
+
+
 class Alarm(NamedTuple):
     """One row of the alarm table."""
 
@@ -49,6 +57,7 @@ class Alarm(NamedTuple):
     boluses: Boluses
     condition: str
     action: str
+    urgent: Urgent | None = None
 
 
 ALARMS: Final[dict[Code, Alarm]] = {
@@ -84,6 +93,17 @@ ALARMS: Final[dict[Code, Alarm]] = {
         Priority.HIGH, True, Boluses.REFUSED,
         "commanded strokes are not seen to move the rotor", "strokes go on, no catch-up",
     ),
+    Code.STOPPED_TOO_LONG: Alarm(
+        Priority.MEDIUM, False, Boluses.REFUSED,
+        "a pump that has been programmed stands for longer than its profile allows", "none",
+        Urgent(Priority.HIGH, "after the profile's second time"),
+    ),
+    Code.SESSION_INCOMPLETE: Alarm(
+        Priority.LOW, False, Boluses.ALLOWED,
+        "a program or refill was prepared, and 10 min later neither committed nor aborted",
+        "none, the old program goes on",
+        Urgent(Priority.HIGH, "where the profile's legacy option stopped the pump for it"),
+    ),
     Code.OVER_DELIVERY: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
         "the board's rate guard refused strokes", "the board cuts the supply; stop",
@@ -92,6 +112,11 @@ ALARMS: Final[dict[Code, Alarm]] = {
         Priority.LOW, False, Boluses.REFUSED,
         "level sensor and count differ by more than tolerance and accuracy allow",
         "none; bridge and periodic boluses go on, nothing stops by the sensor alone",
+    ),
+    Code.DOSE_LIMIT: Alarm(
+        Priority.MEDIUM, False, Boluses.REFUSED,
+        "the basal rose under a bolus, which would pass the window, until that has room",
+        "the bolus is cut, the basal goes on",
     ),
     Code.MEMORY_ERROR: Alarm(
         Priority.HIGH, True, Boluses.REFUSED,
@@ -109,6 +134,7 @@ AT_REST: Final = (
     Code.LOW_RESERVOIR,
     Code.EMPTY_RESERVOIR,
     Code.REFILL_OVERDUE,
+    Code.STOPPED_TOO_LONG,
     Code.SENSOR_DISAGREE,
 )
 """Alarms whose condition is how a pump out of service should be."""
@@ -123,6 +149,14 @@ class Standing:
     """Its condition holds; False: latched only."""
     onset_us: int
     onset_wall_s: int
+    urgent: bool = False
+    """It is more urgent than its row says."""
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is now."""
+        alarm = ALARMS[self.code]
+        return alarm.urgent.priority if self.urgent and alarm.urgent else alarm.priority
 
 
 class AlarmManager:
@@ -149,8 +183,9 @@ class AlarmManager:
 
     def blocking(self, ignored: tuple[Code, ...] = ()) -> Code | None:
         """Return the first standing alarm, but those, during which no bolus may start."""
-        for code in self.standing:
-            if ALARMS[code].boluses is Boluses.REFUSED and code not in ignored:
+        for code, standing in self.standing.items():
+            refuses = standing.urgent or ALARMS[code].boluses is Boluses.REFUSED
+            if refuses and code not in ignored:
                 return code
         return None
 
@@ -168,17 +203,25 @@ class AlarmManager:
             if bits >> code & 1:
                 self._stand(code, active=False)
 
-    def raise_(self, code: Code) -> bool:
-        """The condition holds. Return True, and sound, when the alarm did not stand before."""
+    def raise_(self, code: Code, urgent: bool = False) -> bool:
+        """The condition holds. Return True, and sound, when the alarm did not stand before.
+
+        `urgent`: as the row's second priority; the same when it stood, but was less urgent.
+        """
         if self._resting and code in AT_REST:
             return False
         standing = self.standing.get(code)
         if standing is not None:
             standing.active = True
-            return False
+            if standing.urgent or not urgent:
+                return False
         self._log.append(code)
-        self._log.append(Code.ALARM_RAISED, code)
-        self._stand(code, active=True)
+        self._log.append(Code.ALARM_RAISED, code, int(urgent))
+        if standing is None:
+            self._stand(code, active=True, urgent=urgent)
+        else:
+            standing.urgent = True
+            self._sound(standing.priority)
         return True
 
     def end(self, code: Code) -> None:
@@ -216,9 +259,13 @@ class AlarmManager:
         if now_us >= self.next_tone_us:
             self._play()
 
-    def _stand(self, code: Code, active: bool) -> None:
-        self.standing[code] = Standing(code, active, self._clock.now_us(), self._rtc.now_s())
-        priority = ALARMS[code].priority
+    def _stand(self, code: Code, active: bool, urgent: bool = False) -> None:
+        now_us, wall_s = self._clock.now_us(), self._rtc.now_s()
+        standing = self.standing[code] = Standing(code, active, now_us, wall_s, urgent)
+        self._sound(standing.priority)
+
+    def _sound(self, priority: Priority) -> None:
+        """An alarm has come, or has become more urgent: it sounds unless a higher one does."""
         if self._sounding is None or priority >= self._sounding:
             self._sounding = priority
             self._play()
@@ -226,7 +273,7 @@ class AlarmManager:
     def _remove(self, code: Code) -> None:
         del self.standing[code]
         self._log.append(Code.ALARM_CLEARED, code)
-        top = max((ALARMS[other].priority for other in self.standing), default=None)
+        top = max((other.priority for other in self.standing.values()), default=None)
         if top is None:
             self._sounding = None
             self._silence()

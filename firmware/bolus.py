@@ -62,6 +62,11 @@ class Bolus:
         return self.given_strokes * self.stroke_pl
 
     @property
+    def left_pl(self) -> int:
+        """Volume still to be given."""
+        return self.total_pl - self.given_pl
+
+    @property
     def total_pl(self) -> int:
         """Whole volume."""
         return self.total_strokes * self.stroke_pl

@@ -21,14 +21,13 @@ from firmware.checks import (
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
 from firmware.flow import ZERO, exceeds
-from firmware.grants import check_lockout, check_window, granted
+from firmware.grants import check_lockout, granted
 from firmware.infusion import Infusion
 from firmware.limits import Passed, bolus_limits
 from firmware.path import NO_CHANGE
 from firmware.path_checks import PRIMES, check_bridge, check_prime
 from firmware.plan import Plan
 from firmware.prescription import Stored
-from firmware.program import program_of
 from hal.board import Board
 from protocol.codes import BolusBasal, BolusKind, Code, Mode, Role
 from protocol.errors import ErrorCode
@@ -152,10 +151,8 @@ class BolusActs:
         while not paused and exceeds(most := infusion.most(now_us, bolus.duration_us), basal):
             basal = most
             bolus = plan_bolus(asked.basis, asked.amount, asked.duration_us, therapy, basal, config)
-        check_window(
-            therapy, program_of(therapy, config), infusion.doses, bolus, config.stroke_pl, now_us,
-            suspends,
-        )  # fmt: skip
+        assert infusion.stored is not None
+        infusion.window.check_dose(infusion.stored, bolus, now_us, suspends)
         check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, lower_pl, config)
         if suspends is not None and not suspends.pauses_basal:
             # What is suspended comes later than planned: perhaps beside a higher basal.

@@ -8,22 +8,24 @@ A quiet wake is a batch that ended and the next one: nothing else is computed th
 from collections.abc import Callable
 from typing import Any, Final
 
+from firmware import clock_commit
 from firmware.acts import Acts
 from firmware.alarms import NEVER_US, AlarmManager
 from firmware.bridging import bridge_under_way
 from firmware.checks import Refused
 from firmware.device import DeviceConfig, Identity
-from firmware.doses import WARM
 from firmware.event_log import EventLog
 from firmware.flash_queue import FlashQueue
 from firmware.infusion import Infusion
 from firmware.journal import Journal
 from firmware.layout import END, SECTOR
+from firmware.log_time import WARM
 from firmware.prescription import Health, PrescriptionStore
 from firmware.status import StatusReport
 from firmware.supply import Supply
 from firmware.telemetry import Reply, Telemetry
-from firmware.transactions import Transactions
+from firmware.transactions import Done, Transactions
+from firmware.updates import Updates
 from hal.board import Board
 from hal.interfaces import ResetCause
 from hal.interrupts import (
@@ -89,8 +91,9 @@ class Firmware:
         acts = Acts(
             board, config, self._infusion, self._journal, self._log, self._alarms, self._supply
         )
+        self._updates = Updates(config, self._infusion, self._journal, self._log, self._alarms)
         self._transactions = Transactions(
-            board, config, self._infusion, self._journal, self._prescriptions, acts
+            board, config, self._infusion, self._journal, self._prescriptions, acts, self._updates
         )
         self._report = StatusReport(
             board, config, who, self._infusion, self._journal, self._log, self._alarms, self._supply
@@ -125,6 +128,7 @@ class Firmware:
         uncertain = infusion.delivery.recover(warm=cause in WARM)
         durable.uncertain_strokes += uncertain
         self._alarms.restore(durable.alarms)
+        clock_commit.finish(journal, self._log, self._board.rtc, warm=cause in WARM)
         if not journal.blank:
             self._log.append(Code.RESET, cause, uncertain)
             self._alarm_of(cause)
@@ -148,6 +152,7 @@ class Firmware:
             infusion.without_prescription(self._config.memory_error_program, now_us)
         else:
             infusion.resume_from_boot(now_us)
+        self._updates.recover(now_us)
         if cause is ResetCause.LOW_VOLTAGE:
             infusion.fall_back(now_us)
         infusion.save()
@@ -217,6 +222,9 @@ class Firmware:
 
     def _timers(self, now_us: int) -> None:
         assert self._telemetry is not None
+        self._infusion.stop_watch.service(now_us)
+        self._updates.service(now_us)
+        self._infusion.dose_limit.service(self._infusion.prescribed, now_us)
         self._alarms.service(now_us)
         if now_us >= self._infusion.watch.timer_us:
             self._infusion.look_at_reservoir(now_us)
@@ -240,6 +248,7 @@ class Firmware:
             self._supply.next_check_us if self._alive else NEVER_US,
             self._telemetry.timer_us,
             self._infusion.timer_us,
+            self._updates.due_us,
         )
 
     @property
@@ -294,19 +303,16 @@ class Firmware:
         reply(ErrorCode.OK, self._report.status())
 
     def _prepare(self, request: Prepare, reply: Reply) -> None:
-        reply(ErrorCode.OK, self._transactions.prepare(request, self._role))
+        self._transactions.prepare(request, self._role, _answers(reply))
 
     def _commit(self, request: Commit, reply: Reply) -> None:
-        def done(code: ErrorCode, result: Message | None) -> None:
-            reply(code, result if result is not None else Refusal(0, 0, 0))
-
-        self._transactions.commit(request, self._role, done)
+        self._transactions.commit(request, self._role, _answers(reply))
 
     def _query(self, request: TxnRef, reply: Reply) -> None:
         reply(ErrorCode.OK, self._transactions.query(request, self._role))
 
     def _abort(self, request: TxnRef, reply: Reply) -> None:
-        reply(ErrorCode.OK, self._transactions.abort(request, self._role))
+        self._transactions.abort(request, self._role, _answers(reply))
 
     def _stop(self, request: Empty, reply: Reply) -> None:
         if self._role is Role.PATIENT and not self._infusion.patient_may_stop:
@@ -334,3 +340,12 @@ class Firmware:
         else:
             bolus = self._transactions.is_bolus(int.from_bytes(body[:8], "little"))
         self._log.append(Code.BOLUS_REFUSED if bolus else Code.REFUSED, code, operation.opcode)
+
+
+def _answers(reply: Reply) -> Done:
+    """Return what answers a request when it is done."""
+
+    def done(code: ErrorCode, answer: Message | None) -> None:
+        reply(code, answer if answer is not None else Refusal(0, 0, 0))
+
+    return done

@@ -17,18 +17,11 @@ from typing import Final, NamedTuple
 
 from firmware.bolus import REPEAT_GUARD_US
 from firmware.event_log import EventLog
-from firmware.flow import DAY_US
-from hal.interfaces import ResetCause
+from firmware.flow import DAY_US, Flow, exceeds, minus, per_hour
+from firmware.log_time import placed
 from protocol.codes import BolusKind, Code, LockoutFrom
 from protocol.messages import NO_PATIENT_BOLUS, LogRecord, PatientBolus
 
-WARM: Final = (
-    ResetCause.WATCHDOG,
-    ResetCause.COMMANDED,
-    ResetCause.LINK_LOST,
-    ResetCause.RATE_GUARD,
-)
-"""Resets without a loss of power: the encoder keeps its count, and the RTC is right."""
 KEPT: Final = 256
 """Spans, and beginnings of patient boluses, that are kept: above any `max_per_24h`."""
 UNCOUNTED: Final = (BolusKind.PRIME, BolusKind.PRIME_CATHETER, BolusKind.BRIDGE)
@@ -61,6 +54,15 @@ class Span(NamedTuple):
         return Fraction(self.volume_pl * inside_us, self.end_us - self.start_us)
 
 
+class _Basal(NamedTuple):
+    """A basal that ended, or that a clock which was moved may have given twice."""
+
+    at_us: int
+    highest: Flow
+    moved_us: int
+    """By so much; 0: it ended."""
+
+
 class _Open:
     """A bolus that has begun."""
 
@@ -70,15 +72,20 @@ class _Open:
         self.kind = kind
         self.boot_id = boot_id
         self.volume_pl = volume_pl
-        self.since_us = since_us
+        self.since_us: int | None = since_us
+        """Since when it runs; None while it is suspended."""
         self.times: list[tuple[int, int]] = []
 
     def suspend(self, at_us: int) -> None:
-        self.times.append((self.since_us, at_us))
+        if self.since_us is not None:
+            self.times.append((self.since_us, at_us))
+            self.since_us = None
 
     def spans(self, given_pl: int, at_us: int) -> Iterator[Span]:
         """Yield what it gave, spread over the time it ran until now."""
-        times = [*self.times, (self.since_us, at_us)]
+        times = list(self.times)
+        if self.since_us is not None:
+            times.append((self.since_us, at_us))
         periodic = self.kind == BolusKind.PERIODIC
         ran_us = sum(end - start for start, end in times)
         if not ran_us:
@@ -94,6 +101,7 @@ class DoseHistory:
     def __init__(self) -> None:
         self.patient: PatientBolus = NO_PATIENT_BOLUS
         """What the prescription that counts grants the patient."""
+        self._log: EventLog | None = None
         self._read_us: int | None = None
         """How long before the boot the log was read from; None: there was no more of it."""
         self._forget()
@@ -102,6 +110,7 @@ class DoseHistory:
         self._spans: deque[Span] = deque()
         self._begun: deque[int] = deque(maxlen=KEPT)
         self._open: list[_Open] = []
+        self._basals: deque[_Basal] = deque()
         self._lockout_us: int | None = None
         """Since when the lockout has been running."""
         self.periodic_wall_s: int | None = None
@@ -115,9 +124,12 @@ class DoseHistory:
         """Take a record that is written now."""
         self._fold(record.tick_us, record)
 
-    def reaches(self, horizon_us: int) -> bool:
-        """Return True when what a boot has read goes back so far, or as far as there is a log."""
-        return self._read_us is None or max(horizon_us, DAY_US) <= self._read_us
+    def reach(self, horizon_us: int) -> None:
+        """Let what is known go back so far, or as far as the log: a longer window is asked for."""
+        if self._read_us is not None and horizon_us > self._read_us:
+            assert self._log is not None
+            bridge = any(bolus.kind == BolusKind.BRIDGE for bolus in self._open)
+            self.recover(self._log, horizon_us, bridge)
 
     def recover(self, log: EventLog, horizon_us: int, bridge: bool = False) -> None:
         """Read so much time of the log again: the longest of lockout and window, or 24 h.
@@ -126,10 +138,10 @@ class DoseHistory:
         the beginning may lie before that.
         """
         self._forget()
-        self._read_us = None
+        self._log, self._read_us = log, None
         rows: list[tuple[int, LogRecord]] = []
         unbegun = 0
-        for at_us, record in _placed(log.newest_first()):
+        for at_us, record in placed(log.newest_first()):
             rows.append((at_us, record))
             unbegun = max(0, unbegun + _ENDS.get(record.code, 0))
             if at_us < -max(horizon_us, DAY_US) and not unbegun:
@@ -149,6 +161,8 @@ class DoseHistory:
             self._started(at_us, record)
         elif code in (Code.BOLUS_DONE, Code.BOLUS_ENDED_EARLY):
             self._ended(at_us, record.a * 1000)
+        elif code is Code.BASAL_BEFORE:
+            self._basal_ended(_Basal(at_us, per_hour(record.a * 1000), record.b * _US_PER_S))
         elif code is Code.CLOCK_SET and self.periodic_wall_s is not None:
             self.periodic_wall_s += record.a - record.b
         elif code in _RESTARTS or (code is Code.RESET and self._locked(at_us)):
@@ -184,6 +198,13 @@ class DoseHistory:
             self._lockout_us = at_us
         if self._open:
             self._open[-1].since_us = at_us
+
+    def _basal_ended(self, basal: _Basal) -> None:
+        self._basals.append(basal)
+        if len(self._basals) > KEPT:
+            oldest, older = self._basals.popleft(), self._basals[0]
+            if exceeds(oldest.highest, older.highest):
+                self._basals[0] = older._replace(highest=oldest.highest)
 
     def _patient_began(self, at_us: int) -> None:
         self._begun.append(at_us)
@@ -230,50 +251,41 @@ class DoseHistory:
     def extra_24h_pl(self, now_us: int) -> Fraction:
         """Return what boluses gave in the last 24 h, those of a periodic program left out."""
         extra = [span for span in self._spans if not span.periodic]
-        return _within(extra, now_us - DAY_US, now_us)
+        return within_pl(extra, now_us - DAY_US, now_us)
 
-    def peak_pl(
-        self, planned: list[Span], now_us: int, window_us: int, running_pl: int = 0
-    ) -> Fraction:
-        """Return the most that boluses give in any window which ends while planned ones are given.
+    def spans(self, now_us: int, given_pl: Iterable[int] = ()) -> list[Span]:
+        """Return what boluses gave; `given_pl`: what those that run did until now, newest first."""
+        spans = list(self._spans)
+        for bolus, volume_pl in zip(reversed(self._open), given_pl, strict=False):
+            if bolus.kind not in UNCOUNTED:
+                spans += bolus.spans(volume_pl, now_us)
+        return spans
 
-        The amount rises and falls in straight lines: a peak is where a planned span ends, or where
-        a window begins to leave a span behind. `running_pl` is what the bolus that runs has given.
+    def excess(self, lowest: Flow, largest_pl: Fraction, now_us: int, window_us: int) -> list[Span]:
+        """Return what the basals before this one gave above it, in the window until now.
+
+        At most that: each is taken to have run since the one before, always at its highest.
+        `lowest` is the least of this one, `largest_pl` its most in any window.
         """
-        spans = [*self._spans, *self._running(running_pl, now_us), *planned]
-        last_us = max(span.end_us for span in planned)
-        ends = {now_us, *(span.end_us for span in planned)}
-        ends.update(span.start_us + window_us for span in spans)
-        return max(_within(spans, end - window_us, end) for end in ends if now_us <= end <= last_us)
-
-    def _running(self, given_pl: int, now_us: int) -> list[Span]:
-        if not self._open or self._open[-1].kind in UNCOUNTED:
-            return []
-        return list(self._open[-1].spans(given_pl, now_us))
+        spans, since_us = [], now_us - window_us
+        for at_us, highest, moved_us in self._basals:
+            if at_us <= now_us - window_us:
+                continue
+            above = minus(highest, lowest)
+            if moved_us:
+                twice_pl = Fraction(*above) * min(moved_us, window_us)
+                most_pl = max(Fraction(), Fraction(*highest) * window_us - largest_pl)
+                spans.append(Span(at_us, at_us, min(twice_pl, most_pl)))
+            else:
+                spans.append(Span(since_us, at_us, Fraction(*above) * (at_us - since_us)))
+                since_us = at_us
+        return spans
 
     def _locked(self, at_us: int) -> bool:
         since_us = self._lockout_us
         return since_us is not None and at_us - since_us < self.patient.lockout_s * _US_PER_S
 
 
-def _within(spans: Iterable[Span], from_us: int, to_us: int) -> Fraction:
+def within_pl(spans: Iterable[Span], from_us: int, to_us: int) -> Fraction:
+    """Return what spans give after the one instant and up to the other."""
     return sum((Fraction(span.within(from_us, to_us)) for span in spans), Fraction())
-
-
-def _placed(newest_first: Iterable[LogRecord]) -> Iterator[tuple[int, LogRecord]]:
-    """Yield each record with its instant in the time of the newest one's boot."""
-    origin_us = 0
-    after: LogRecord | None = None
-    for record in newest_first:
-        if after is not None and after.boot_id != record.boot_id:
-            origin_us += after.tick_us - _gap_us(record, after) - record.tick_us
-        yield origin_us + record.tick_us, record
-        after = record
-
-
-def _gap_us(last: LogRecord, first: LogRecord) -> int:
-    """Return what surely passed from the last record of a boot to the first of the next."""
-    if first.code is not Code.RESET or first.a not in WARM:
-        return 0
-    last_s = last.a if last.code is Code.CLOCK_SET else last.wall_s
-    return max(0, first.wall_s - last_s - 1) * _US_PER_S

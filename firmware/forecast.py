@@ -59,7 +59,7 @@ class Forecast:
     def mean(self) -> Flow:
         """Return what the pump gives on the mean while it runs, without boluses on request."""
         stored = self._infusion.prescribed
-        if self._journal.durable.minimum_rate:
+        if self._infusion.held:
             return per_hour(self._config.minimum_rate_pl_h)
         if stored is None:
             return self._infusion.basal_flow() if self._infusion.modes.mode in PUMPING else ZERO
@@ -96,7 +96,7 @@ class Forecast:
         infusion, config = self._infusion, self._config
         stored, dosing, schedule = infusion.prescribed, infusion.dosing, infusion.schedule
         low_pl = infusion.reservoir.low_pl
-        held = stored is None or self._journal.durable.minimum_rate
+        held = stored is None or infusion.held
         basal = constant(per_hour(config.minimum_rate_pl_h)) if held else schedule.program
         ahead_us = wall_us - now_us
         until_us = now_us

@@ -1,23 +1,15 @@
-"""May a dose begin, going by those before it: what the patient is granted, lockout, window.
+"""May a dose begin, going by those before it: what the patient is granted, and his lockout.
 
-The window is judged prospectively, as if the basal filled it: what boluses give within any window
-that ends while the requested dose is given, and the most the program can give in a window, must
-stay at or below the limit. A limit that is looked at only when it has been passed comes too late:
-basal alone can then carry the volume over it. Judged are the windows that end with the dose, and
-those before in which an earlier bolus is about to be left behind, because the volume can be higher
-there than at the end.
+The third of its kind, the windowed maximum, is `window`.
 """
 
 from typing import Final
 
-from firmware.bolus import Bolus
-from firmware.checks import BolusPlan, Refused
-from firmware.daily import largest_pl
-from firmware.doses import DoseHistory, Span
+from firmware.checks import Refused
+from firmware.doses import DoseHistory
 from firmware.path_checks import check_form
-from firmware.program import Program
 from protocol.codes import BolusKind
-from protocol.errors import ErrorCode, LimitId
+from protocol.errors import ErrorCode
 from protocol.messages import BolusParameters, Therapy
 
 _US_PER_S: Final = 1_000_000
@@ -49,30 +41,3 @@ def check_lockout(doses: DoseHistory, now_us: int) -> None:
     wait_us = doses.wait_us(now_us)
     if wait_us > 0:
         raise Refused(ErrorCode.LOCKOUT, 0, -(-wait_us // _US_PER_S), doses.patient.lockout_s)
-
-
-def check_window(
-    therapy: Therapy,
-    basal: Program,
-    doses: DoseHistory,
-    plan: BolusPlan,
-    stroke_pl: int,
-    now_us: int,
-    suspends: Bolus | None = None,
-) -> None:
-    """Refuse a dose with which more could be given in a window than the prescription allows."""
-    if not therapy.window_nl:
-        return
-    window_us = therapy.window_s * _US_PER_S
-    end_us = now_us + plan.duration_us
-    planned = [Span(now_us, end_us, plan.strokes * stroke_pl)]
-    running_pl = 0
-    if suspends is not None:
-        running_pl = suspends.given_pl
-        left_us, left_pl = suspends.end_us - now_us, suspends.total_pl - running_pl
-        planned.append(Span(end_us, end_us + left_us, left_pl))
-    boluses_pl = doses.peak_pl(planned, now_us, window_us, running_pl)
-    most_pl = boluses_pl + largest_pl(basal, window_us)
-    if most_pl > therapy.window_nl * 1000:
-        value_nl = -(-most_pl.numerator // (most_pl.denominator * 1000))
-        raise Refused(ErrorCode.WINDOW_MAX, LimitId.WINDOW_NL, value_nl, therapy.window_nl)

@@ -1,30 +1,21 @@
-"""The infusion: basal, bolus, stop, stall and reservoir, tied to the mode.
+"""The infusion: boluses, strokes, stall and wall clock, while the pump runs.
 
-Everything that starts, changes or ends delivery goes through here, so that mode, flow, alarms and
-what is durable always agree.
+Everything that happens in the course of delivery goes through here; what starts and ends delivery
+is below it, in `running`.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from firmware.alarms import NEVER_US, AlarmManager
+from firmware.alarms import NEVER_US
 from firmware.bolus import pauses_basal
 from firmware.checks import BolusPlan, Refused
-from firmware.device import DeviceConfig
-from firmware.event_log import EventLog
-from firmware.flash_queue import Done
-from firmware.flow import ZERO
-from firmware.journal import OWN_TXN, Journal
+from firmware.journal import OWN_TXN
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored, taken_over
-from firmware.regimen import Regimen
-from firmware.reservoir_watch import ReservoirWatch
-from firmware.stall import StallDetector
-from hal.board import Board
+from firmware.running import Running
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
 
-_FAULT_REASONS: Final = (StopReason.MOTOR_STALL,)
-"""Stop reasons that hold the pump in safe state, over resets too."""
 _PROGRAM_REASONS: Final = (StopReason.NO_PROGRAM, StopReason.COMMANDED)
 """Stop reasons of a pump that stands because its program says so."""
 _STARTS: Final = {
@@ -32,118 +23,29 @@ _STARTS: Final = {
     BolusKind.PRIME_CATHETER: Event.START_PRIME,
 }
 """Kinds of bolus that have a mode of their own."""
+_BASAL: Final = (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE)
 _BOLUS_FROM: Final = (Mode.BASAL, Mode.MINIMUM_RATE)
 
 
-class Infusion(Regimen):
+class Infusion(Running):
     """Delivers what is prescribed."""
-
-    def __init__(
-        self,
-        board: Board,
-        config: DeviceConfig,
-        journal: Journal,
-        log: EventLog,
-        alarms: AlarmManager,
-    ) -> None:
-        super().__init__(board, config, journal, log)
-        self._supply = board.supply
-        self._alarms = alarms
-        self.watch = ReservoirWatch(board, self.reservoir, self.level, alarms)
-        self.stall = StallDetector(config)
-        self.changed = True
-        """True when `timer_us` may be another than it was."""
-        self.stops = 0
-        """How often delivery was to end, for whatever reason: a commit under way looks at it."""
-        self.taken_over = False
-        """True when a scheduled change is in force and not durable yet."""
-        self._to_threshold = 0
-        self._when_idle = False
-        """True: when the motor has ended its stroke, settle what ended and make it durable."""
 
     @property
     def timer_us(self) -> int:
         """When `service` has something to do of its own accord."""
-        clock_us = min(self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us)
+        clock_us = min(
+            self.schedule.timer_us, self.periodic.due_us, self.watch.timer_us,
+            self.dose_limit.due_us,
+        )  # fmt: skip
         if self.dosing.running:
             return min(clock_us, self.dosing.end_us, self.stall.due_us(bolus=True))
         if self.modes.mode is Mode.BRIDGE:
             return min(clock_us, self.bridging.end_us, self.stall.flag_us())
         if self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE):
             return min(clock_us, self.stall.flag_us())
-        return clock_us
-
-    def load(self, stored: Stored, begin: bool = False) -> None:
-        """Take a stored prescription over; `begin`: its program begins now. It starts nothing."""
-        super().load(stored, begin)
-        self.taken_over = False
-        self._alarms.rest(self.out_of_service)
-        self.judge_reservoir()
+        return min(clock_us, self.stop_watch.due_us)
 
     # --- commands -------------------------------------------------------------------------------
-
-    def deliver(self, now_us: int) -> None:
-        """Deliver the basal: program committed, resume, boot."""
-        self._supply.enable()
-        if self.modes.mode not in PUMPING:
-            self.stall.begin(now_us)
-        self._journal.durable.stop_reason = StopReason.NONE
-        if not self.level.usable_pl(self.delivery.accounted()):
-            self._alarms.raise_(Code.EMPTY_RESERVOIR)
-            self.stop(StopReason.EMPTY_RESERVOIR, now_us)
-            return
-        if self.modes.mode is not Mode.STALLED:
-            self._enter_basal(now_us)
-        self.delivery.change(self.basal_flow(), now_us)
-
-    def stop(self, reason: StopReason, now_us: int) -> None:
-        """Finish the stroke and stop. What stands already goes on standing for its own reason."""
-        self.stops += 1
-        durable = self._journal.durable
-        if self.modes.mode not in PUMPING and durable.stop_reason is not StopReason.NONE:
-            return
-        self.dosing.cut(Code.STOPPED)
-        self.bridging.hold()
-        # A pump that is told to stand still cannot be said to stall.
-        self._alarms.end(Code.MOTOR_STALL)
-        durable.stop_reason = reason
-        self.modes.dispatch(Event.STOP)
-        self._log.append(Code.STOPPED, reason)
-        self._halt(now_us)
-
-    def fail(self, reason: StopReason, now_us: int) -> None:
-        """Give delivery up: supply cut, safe state."""
-        self.stops += 1
-        self.dosing.cut(Code.STOPPED)
-        self.bridging.close(Code.STOPPED)
-        self._journal.durable.stop_reason = reason
-        self.modes.dispatch(Event.FAULT)
-        self._log.append(Code.STOPPED, reason)
-        self._halt(now_us)
-
-    def end_service(self, now_us: int) -> None:
-        """Finish the stroke and end service for good."""
-        if self.modes.mode is Mode.END_OF_SERVICE:
-            return
-        self.stops += 1
-        self._alarms.raise_(Code.EOS)
-        self.dosing.cut(Code.EOS)
-        self.bridging.close(Code.EOS)
-        self.schedule.end()
-        self.periodic.end()
-        self.watch.end()
-        self._journal.durable.stop_reason = StopReason.EOS
-        self.modes.dispatch(Event.END_SERVICE)
-        self._halt(now_us)
-
-    def fall_back(self, now_us: int) -> None:
-        """Low battery: minimum rate until a clinician acts; the program is kept."""
-        self._alarms.raise_(Code.LOW_BATTERY_RESET)
-        self._journal.durable.minimum_rate = True
-        self.dosing.cut(Code.LOW_BATTERY_RESET)
-        if self.modes.mode in PUMPING:
-            self.deliver(now_us)
-        self._settle_when_idle(now_us)
 
     def start_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
         """Begin a bolus that was checked and committed.
@@ -158,14 +60,6 @@ class Infusion(Regimen):
             return
         self._begin_bolus(kind, txn, plan, now_us)
 
-    def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
-        assert self.stored is not None
-        if not self.dosing.running:
-            self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
-        pauses = pauses_basal(kind, self.stored.therapy.bolus_basal)
-        self.dosing.begin(kind, txn, plan, pauses, now_us)
-        self.delivery.change(self.flow(), now_us)
-
     def start_bridge(self, stored: Stored, now_us: int) -> None:
         """Begin a bridge that was committed; a stopped pump owes it until it resumes."""
         self.load(stored)
@@ -175,22 +69,26 @@ class Infusion(Regimen):
             self.deliver(now_us)
         self.save()
 
-    def resume_from_boot(self, now_us: int) -> None:
-        """After self-test: go on as before the reset. A bolus never resumes by itself."""
-        reason = self._journal.durable.stop_reason
-        if reason in _FAULT_REASONS:
-            self.modes.dispatch(Event.FAULT)
-        elif reason is StopReason.NONE:
-            self.deliver(now_us)
-        else:
-            self.modes.dispatch(Event.STOP)
+    def set_clock(self, wall_s: int, now_us: int) -> None:
+        """Set the wall clock; the program is judged anew at once. Intervals do not move."""
+        self._note_basal(self.schedule.program, abs(wall_s - self._rtc.now_s()))
+        self.schedule.set_clock(wall_s, now_us)
+        self._flow_as_due(now_us)
+        self._judge_window(now_us)
+        self.judge_reservoir()
+        self.changed = True
 
-    def without_prescription(self, program: ProgramKind, now_us: int) -> None:
-        """No stored prescription can be trusted: the profile says what is safest then."""
-        if program is ProgramKind.MINIMUM_RATE:
-            self.deliver(now_us)
-        else:
-            self.stop(StopReason.MEMORY_ERROR, now_us)
+    def takeover(self, generation: int) -> Stored:
+        """Return the record of the scheduled change in force, as that generation. Logs it."""
+        assert self.stored is not None
+        self.taken_over = False
+        self.stored = replace(self.stored, generation=generation)
+        self._log.append(Code.SCHEDULED_CHANGE, generation)
+        return self.stored
+
+    def not_kept(self) -> None:
+        """A scheduled change in force could not be made durable: it is said, and it runs."""
+        self._alarms.raise_(Code.MEMORY_ERROR)
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -247,45 +145,20 @@ class Infusion(Regimen):
             self.stop(StopReason.EMPTY_RESERVOIR, now_us)
         elif self.bolus_in_reserve and self.dosing.left_strokes(now_us):
             # The reserve is the basal's: no bolus is given from it.
-            self.dosing.cut(Code.LOW_RESERVOIR)
+            self._cut_bolus(Code.LOW_RESERVOIR, now_us)
+        elif self.modes.mode in _BASAL and self.flow() != self.delivery.flow:
             self._enter_basal(now_us)
-            self.delivery.change(self.basal_flow(), now_us)
-            self._settle_when_idle(now_us)
-
-    def judge_reservoir(self, anew: bool = True) -> None:
-        """Raise or end the reservoir's alarms; `anew`: by another record or clock than before."""
-        accounted = self.delivery.accounted()
-        self.watch.judge(self._clock.now_us(), accounted, anew)
-        self._to_threshold = self.level.strokes_to_threshold(accounted)
+            self._flow_as_due(now_us)
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _enter_basal(self, now_us: int) -> None:
-        if self._journal.durable.minimum_rate:
-            self.bridging.hold()
-        elif self.bridging.owed and self.bridging.go_on(now_us):
-            self.modes.dispatch(Event.DELIVER_BRIDGE)
-            return
-        self.modes.dispatch(Event.DELIVER_MINIMUM if self.at_minimum else Event.DELIVER_BASAL)
-
-    def _halt(self, now_us: int) -> None:
-        self.delivery.change(ZERO, now_us)
-        self._settle_when_idle(now_us)
-
-    def _settle_when_idle(self, now_us: int) -> None:
-        self._when_idle = True
-        if self.delivery.idle:
-            self._settle(now_us)
-
-    def _settle(self, now_us: int) -> None:
-        """The stroke under way has ended: count the bolus, and finish what was cut short."""
-        self.dosing.settle(now_us)
-        if self._when_idle and self.delivery.idle:
-            self._when_idle = False
-            if self.modes.mode in (Mode.SAFE_STATE, Mode.END_OF_SERVICE):
-                self._supply.cut()
-            self.bridging.note()
-            self.save()
+    def _begin_bolus(self, kind: BolusKind, txn: int, plan: BolusPlan, now_us: int) -> None:
+        assert self.stored is not None
+        if not self.dosing.running:
+            self.modes.dispatch(_STARTS.get(kind, Event.START_BOLUS))
+        pauses = pauses_basal(kind, self.stored.therapy.bolus_basal)
+        self.dosing.begin(kind, txn, plan, pauses, now_us)
+        self.delivery.change(self.flow(), now_us)
 
     def _end_bolus(self) -> None:
         """Its whole volume was owed and commanded: back to the basal from that very instant."""
@@ -296,6 +169,25 @@ class Infusion(Regimen):
             self._enter_basal(end_us)
         self.delivery.change(self.flow(), end_us)
         self.save()
+
+    def _cut_bolus(self, why: Code, now_us: int) -> None:
+        """It ends early; the basal goes on."""
+        self.dosing.cut(why)
+        self._enter_basal(now_us)
+        self.delivery.change(self.basal_flow(), now_us)
+        self._settle_when_idle(now_us)
+
+    def _judge_window(self, now_us: int) -> None:
+        """The basal has changed under a bolus: cut it if the window has no room for it any more."""
+        bolus, stored = self.dosing.current, self.prescribed
+        if bolus is None or bolus.cut_short is not None or stored is None:
+            return
+        try:
+            self.window.check_running(stored, self.dosing, now_us)
+        except Refused:
+            window_s = max(stored.therapy.window_s, stored.pending.window_s)
+            self.dose_limit.begin(bolus, window_s, now_us)
+            self._cut_bolus(Code.DOSE_LIMIT, now_us)
 
     def _begin_periodic(self, now_us: int) -> None:
         """A bolus of the program is due; what forbids it is logged, and it is not made up for."""
@@ -308,7 +200,7 @@ class Infusion(Regimen):
         blocking = self._alarms.blocking(self.level.program_ignores)
         able = busy or (self.modes.mode in _BOLUS_FROM and blocking is None)
         try:
-            plan = self.periodic.plan(self.prescribed.therapy, usable_pl, at_us, able, busy)
+            plan = self.periodic.plan(self.prescribed, usable_pl, at_us, able, busy)
         except Refused as refused:
             self._log.append(Code.BOLUS_REFUSED, refused.code)
             return
@@ -330,6 +222,7 @@ class Infusion(Regimen):
             at_us = self.schedule.step(now_us)
             if self.schedule.takeover:
                 self._take_over(at_us)
+                self._judge_window(at_us)
             self._flow_as_due(at_us)
 
     def _take_over(self, at_us: int) -> None:
@@ -339,38 +232,15 @@ class Infusion(Regimen):
         """
         before, reason = self.program, self._journal.durable.stop_reason
         assert self.stored is not None
+        self.note_basal(self.stored.pending)
         self.load(taken_over(self.stored, self.schedule.wall_s(at_us)), begin=True)
         self.taken_over = True
         if self.program is ProgramKind.STOPPED:
-            self.stop(StopReason.COMMANDED, at_us)
-        elif self.modes.mode in (Mode.BASAL, Mode.MINIMUM_RATE, Mode.BRIDGE):
+            self.stop_as_prescribed(at_us)
+        elif self.modes.mode in _BASAL:
             self._enter_basal(at_us)
         elif before is ProgramKind.STOPPED and reason in _PROGRAM_REASONS:
             self.deliver(at_us)
-
-    def takeover(self, generation: int) -> Stored:
-        """Return the record of the scheduled change in force, as that generation. Logs it."""
-        assert self.stored is not None
-        self.taken_over = False
-        self.stored = replace(self.stored, generation=generation)
-        self._log.append(Code.SCHEDULED_CHANGE, generation)
-        return self.stored
-
-    def not_kept(self) -> None:
-        """A scheduled change in force could not be made durable: it is said, and it runs."""
-        self._alarms.raise_(Code.MEMORY_ERROR)
-
-    def _flow_as_due(self, at_us: int) -> None:
-        """Deliver what is to flow since this instant, if that is not what flows."""
-        if self.modes.mode in PUMPING and self.flow() != self.delivery.flow:
-            self.delivery.change(self.flow(), at_us)
-
-    def set_clock(self, wall_s: int, now_us: int) -> None:
-        """Set the wall clock; the program is judged anew at once. Intervals do not move."""
-        self.schedule.set_clock(wall_s, now_us)
-        self._flow_as_due(now_us)
-        self.judge_reservoir()
-        self.changed = True
 
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode
@@ -393,8 +263,3 @@ class Infusion(Regimen):
         if self.delivery.flow != self.basal_flow():
             self.delivery.change(self.basal_flow(), now_us)
         self.save()
-
-    def save(self, done: Done | None = None) -> None:
-        """Make the present state durable; `done` hears when it is, or that it cannot be."""
-        self._journal.durable.alarms = self._alarms.latched_bits()
-        self._journal.write(done)

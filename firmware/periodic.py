@@ -12,11 +12,11 @@ from firmware.bolus import bolus_flow
 from firmware.checks import BolusPlan, Refused, check_reserve
 from firmware.device import DeviceConfig
 from firmware.doses import DoseHistory
-from firmware.grants import check_window
+from firmware.prescription import Stored
 from firmware.program import periodic_dose
 from firmware.schedule import Schedule
+from firmware.window import Window
 from protocol.errors import ErrorCode
-from protocol.messages import Therapy
 
 _INEXACT_US: Final = 2_000_000
 """Log and prescription hold whole seconds of the wall clock."""
@@ -25,10 +25,13 @@ _INEXACT_US: Final = 2_000_000
 class PeriodicBoluses:
     """Aims at the next periodic bolus."""
 
-    def __init__(self, config: DeviceConfig, schedule: Schedule, doses: DoseHistory) -> None:
+    def __init__(
+        self, config: DeviceConfig, schedule: Schedule, doses: DoseHistory, window: Window
+    ) -> None:
         self._config = config
         self._schedule = schedule
         self._doses = doses
+        self._window = window
         self.due_us = NEVER_US
         """When the next one is to begin."""
 
@@ -68,7 +71,7 @@ class PeriodicBoluses:
         self.due_us = NEVER_US
 
     def plan(
-        self, therapy: Therapy, reservoir_pl: int, at_us: int, able: bool, busy: bool
+        self, stored: Stored, reservoir_pl: int, at_us: int, able: bool, busy: bool
     ) -> BolusPlan:
         """Return the bolus that is due. Raises Refused with what forbids it.
 
@@ -79,8 +82,8 @@ class PeriodicBoluses:
         if busy:
             raise Refused(ErrorCode.BUSY_DELIVERING)
         stroke_pl = self._config.stroke_pl
-        strokes, over_us = periodic_dose(therapy, self._config)
+        strokes, over_us = periodic_dose(stored.therapy, self._config)
         plan = BolusPlan(strokes, bolus_flow(strokes, stroke_pl, over_us), over_us)
-        check_window(therapy, self._schedule.program, self._doses, plan, stroke_pl, at_us)
-        check_reserve(strokes * stroke_pl, therapy, reservoir_pl)
+        self._window.check_dose(stored, plan, at_us)
+        check_reserve(strokes * stroke_pl, stored.therapy, reservoir_pl)
         return plan

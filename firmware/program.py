@@ -139,6 +139,11 @@ class Program(Cycle):
         """Return what flows at a wall-clock second."""
         return self._flows[self._index(week_s(wall_s))]
 
+    @property
+    def lowest(self) -> Flow:
+        """The lowest flow of the week."""
+        return min(self._flows, key=lambda flow_: Fraction(*flow_))
+
     def next_edge_s(self, wall_s: int) -> int | None:
         """Return the first wall-clock second after this one with another flow; None: never."""
         here = week_s(wall_s)

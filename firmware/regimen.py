@@ -4,23 +4,26 @@ Knows what was prescribed and what has been begun, not whether the pump is runni
 infusion's, which is built on this.
 """
 
+from firmware.alarms import AlarmManager
 from firmware.bridging import Bridging
 from firmware.delivery import Delivery
-from firmware.device import DeviceConfig
+from firmware.device import DeviceConfig, LowReservoirBasal
 from firmware.doses import DoseHistory
 from firmware.dosing import Dosing
 from firmware.event_log import EventLog
-from firmware.flow import Flow, exceeds, per_hour, plus
+from firmware.flow import Flow, ceil_pl_h, exceeds, per_hour, plus
 from firmware.journal import Journal
 from firmware.level import Level
 from firmware.modes import PUMPING, ModeMachine
 from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
-from firmware.program import program_of
+from firmware.program import WEEK_US, Program, program_of
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
+from firmware.window import Window
 from hal.board import Board
-from protocol.codes import BolusKind, LockoutFrom, ProgramKind
+from protocol.codes import BolusKind, Code, LockoutFrom, ProgramKind
+from protocol.messages import Therapy
 
 _US_PER_S = 1_000_000
 
@@ -28,10 +31,18 @@ _US_PER_S = 1_000_000
 class Regimen:
     """The prescription in force, and what of it is under way."""
 
-    def __init__(self, board: Board, config: DeviceConfig, journal: Journal, log: EventLog) -> None:
+    def __init__(
+        self,
+        board: Board,
+        config: DeviceConfig,
+        journal: Journal,
+        log: EventLog,
+        alarms: AlarmManager,
+    ) -> None:
         self._config = config
         self._journal = journal
         self._log = log
+        self._alarms = alarms
         self._clock = board.clock
         self.delivery = Delivery(board.motor, board.encoder, journal, config)
         self.dosing = Dosing(config, journal, log, self.delivery)
@@ -41,7 +52,8 @@ class Regimen:
         self.reservoir = Reservoir(config)
         self.level = Level(board.reservoir_sensor, self.reservoir, config)
         self.schedule = Schedule(board, config)
-        self.periodic = PeriodicBoluses(config, self.schedule, self.doses)
+        self.window = Window(config, self.doses, self.schedule)
+        self.periodic = PeriodicBoluses(config, self.schedule, self.doses, self.window)
         self.stored: Stored | None = None
 
     @property
@@ -67,8 +79,7 @@ class Regimen:
     @property
     def bridge_runs(self) -> bool:
         """True while a bridge takes the basal's place, a stalled one too."""
-        held = self._journal.durable.minimum_rate
-        return self.bridging.owed and self.modes.mode in PUMPING and not held
+        return self.bridging.owed and self.modes.mode in PUMPING and not self.held
 
     @property
     def basal_paused(self) -> bool:
@@ -76,10 +87,20 @@ class Regimen:
         return self.dosing.pauses_basal
 
     @property
+    def held(self) -> bool:
+        """True while the pump gives no more than its minimum, whatever is prescribed.
+
+        After a low battery, and at LOW_RESERVOIR where the profile says so.
+        """
+        falls = self._config.low_reservoir_basal is LowReservoirBasal.MINIMUM_RATE
+        low = falls and self._alarms.stands(Code.LOW_RESERVOIR)
+        return low or self._journal.durable.minimum_rate
+
+    @property
     def at_minimum(self) -> bool:
         """True when the pump is to give no more than its minimum: program, battery, no record."""
         minimum = self.program in (ProgramKind.MINIMUM_RATE, ProgramKind.STOPPED)
-        return minimum or self._journal.durable.minimum_rate
+        return minimum or self.held
 
     @property
     def bolus_in_reserve(self) -> bool:
@@ -93,11 +114,12 @@ class Regimen:
 
     def basal_flow(self) -> Flow:
         """Return what flows without a bolus, while the pump is not stopped."""
+        least = per_hour(self._config.minimum_rate_pl_h)
         if self._journal.durable.minimum_rate or self.prescribed is None:
-            return per_hour(self._config.minimum_rate_pl_h)
-        if self.bridging.owed:
-            return self.bridging.flow
-        return self.schedule.flow
+            return least
+        due = self.bridging.flow if self.bridging.owed else self.schedule.flow
+        # Where a program may be lower than the minimum rate, low drug does not make it more.
+        return least if self.held and exceeds(due, least) else due
 
     def flow(self) -> Flow:
         """Return what is to flow now, a bolus included, while the pump is not stopped."""
@@ -111,7 +133,7 @@ class Regimen:
         Nothing is known of a fall-back or the end of a bridge: what flows now is taken to stay.
         """
         here, stored = self.basal_flow(), self.prescribed
-        if stored is None or self._journal.durable.minimum_rate or self.bridging.owed:
+        if stored is None or self.held or self.bridging.owed:
             return here
         from_us = self.schedule.wall.wall_us(now_us)
         most = self.schedule.program.highest(from_us, from_us + for_us)
@@ -134,28 +156,31 @@ class Regimen:
         self.periodic.load(now_us, begin)
         self.bridging.load(stored)
         self.reservoir.load(stored)
-        if not self.doses.reaches(self._horizon_us):
-            # The new window is longer than what the last boot has looked back.
-            self._read_doses()
+
+    def note_basal(self, after: Therapy) -> None:
+        """Log what the program in force gave at most, where the one after it can give less.
+
+        It is logged before that is durable: what is said of a change that then fails is too much.
+        """
+        if self.prescribed is not None and after != self.prescribed.therapy:
+            self._note_basal(program_of(after, self._config), 0)
+
+    def _note_basal(self, after: Program, twice_s: int) -> None:
+        most = self.schedule.program.highest(0, WEEK_US)
+        if exceeds(most, after.lowest):
+            self._log.append(Code.BASAL_BEFORE, -(-ceil_pl_h(most) // 1000), twice_s)
 
     # --- doses ----------------------------------------------------------------------------------
 
     def recover_doses(self) -> None:
         """Learn from the log what was given before this boot, and listen to it from now on."""
-        self._read_doses()
+        horizon_s = 0
+        if self.prescribed is not None:
+            therapy = self.prescribed.therapy
+            horizon_s = max(therapy.patient.lockout_s, therapy.window_s)
+        self.doses.recover(self._log, horizon_s * _US_PER_S, self.bridging.owed)
         self._log.listener = self.doses.take
         self.periodic.recover(self._clock.now_us())
-
-    @property
-    def _horizon_us(self) -> int:
-        """How far back doses count in what is prescribed."""
-        if self.prescribed is None:
-            return 0
-        therapy = self.prescribed.therapy
-        return max(therapy.patient.lockout_s, therapy.window_s) * _US_PER_S
-
-    def _read_doses(self) -> None:
-        self.doses.recover(self._log, self._horizon_us, self.bridging.owed)
 
     def lockout_us(self, now_us: int) -> int:
         """Return how long until a patient bolus may begin, as far as lockout and count go."""

@@ -1,10 +1,11 @@
 """PREPARE, COMMIT, QUERY, ABORT: everything that doses or changes the prescription acts once.
 
 PREPARE checks and answers with what would be done, in the pump's own values; it changes nothing
-and lives in RAM only. COMMIT must carry the token and the hash of that answer; it checks again,
-makes one journal record durable - the act's only commit point - and then acts. A COMMIT that comes
-again finds the record and is answered from it. A program or fill is first written beside the one
-that counts, so the record names something that is already whole.
+(but see `updates` for the legacy option) and lives in RAM only. COMMIT must carry the token and the
+hash of that answer; it checks again, makes one journal record durable - the act's only commit point
+- and then acts. A COMMIT that comes again finds the record and is answered from it. A program or
+fill is first written beside the one that counts, so the record names something that is already
+whole.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from firmware import clock_commit
 from firmware.acts import Acts
 from firmware.checks import Refused
 from firmware.device import DeviceConfig
@@ -19,6 +21,7 @@ from firmware.infusion import Infusion
 from firmware.journal import OWN_TXN, Journal, Txn
 from firmware.plan import Plan
 from firmware.prescription import PrescriptionStore
+from firmware.updates import Updates
 from hal.board import Board
 from protocol import codec
 from protocol.codec import Message
@@ -30,6 +33,7 @@ from protocol.messages import (
     Prepare,
     Preview,
     ProgramParameters,
+    SetClockParameters,
     TxnRef,
     TxnResult,
 )
@@ -42,7 +46,7 @@ _TAKEOVER: Final = -1
 _DIGEST_BYTES: Final = 8
 
 Done = Callable[[ErrorCode, Message | None], None]
-"""Told once how a commit ended: OK and its TxnResult, or a code."""
+"""Told once how a request ended: OK and its answer, or a code."""
 
 
 class _Prepared(NamedTuple):
@@ -65,23 +69,27 @@ class Transactions:
         journal: Journal,
         prescriptions: PrescriptionStore,
         acts: Acts,
+        updates: Updates,
     ) -> None:
         self._clock = board.clock
+        self._rtc = board.rtc
         self._entropy = board.entropy
         self._config = config
         self._infusion = infusion
         self._journal = journal
         self._prescriptions = prescriptions
         self._acts = acts
+        self._updates = updates
         self._prepared: _Prepared | None = None
         self._committing = 0
         """Whose record is being written; 0: none, -1: a scheduled change."""
 
-    def prepare(self, request: Prepare, role: Role) -> Preview:
-        """Stage; return what COMMIT would do. Raises Refused."""
+    def prepare(self, request: Prepare, role: Role, done: Done) -> None:
+        """Stage; `done` hears what COMMIT would do. Raises Refused."""
         known = self._known(request.txn, role)
         if known is not None:
-            return Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0)
+            done(ErrorCode.OK, Preview(request.txn, known.state, 0, 0, b"", b"", 0, 0, 0, 0))
+            return
         if self._committing:
             raise Refused(ErrorCode.BUSY)
         if request.txn in (0, OWN_TXN):
@@ -97,7 +105,20 @@ class Transactions:
         if request.generation != generation:
             raise Refused(ErrorCode.GENERATION, 0, request.generation, generation)
         plan = self._acts.plan(request.op, parameters)
-        return self._stage(request, parameters, plan)
+        preview = self._stage(request, parameters, plan)
+        stopped = self._updates.begin(request.txn, request.op, parameters, self._clock.now_us())
+        self._answer(preview, stopped, done)
+
+    def _answer(self, answer: Message, to_save: bool, done: Done) -> None:
+        """Answer; where the pump was stopped, started or its clock set, once that is durable."""
+        if not to_save:
+            done(ErrorCode.OK, answer)
+            return
+
+        def recorded(ok: bool) -> None:
+            done(ErrorCode.OK if ok else ErrorCode.NVM_FAIL, answer if ok else None)
+
+        self._infusion.save(recorded)
 
     def _stage(self, request: Prepare, parameters: Message, plan: Plan) -> Preview:
         canonical = codec.encode(parameters)
@@ -185,12 +206,13 @@ class Transactions:
         self._known(request.txn, role)
         return self.result(request.txn)
 
-    def abort(self, request: TxnRef, role: Role) -> TxnResult:
+    def abort(self, request: TxnRef, role: Role, done: Done) -> None:
         """Forget what was prepared under this number; what is committed stays. Raises Refused."""
         self._known(request.txn, role)
         if self._prepared is not None and self._prepared.txn == request.txn:
             self._prepared = None
-        return self.result(request.txn)
+        goes_on = self._updates.abort(request.txn, self._clock.now_us())
+        self._answer(self.result(request.txn), goes_on, done)
 
     def is_bolus(self, txn: int) -> bool:
         """Return True when a transaction of this number is known, and is a bolus."""
@@ -274,12 +296,18 @@ class Transactions:
             digest=prepared.hash[:_DIGEST_BYTES],
             kind=_kind(prepared.parameters),
         )
+        if isinstance(prepared.parameters, SetClockParameters):
+            now_s, wall_s = self._rtc.now_s(), prepared.parameters.wall_s
+            durable.txn = clock_commit.begun(durable.txn, now_s, wall_s)
         if plan.stored is not None:
             durable.generation = plan.stored.generation
         if plan.fill_told:
             durable.uncertain_strokes = 0
         if self._infusion.stops == stops:
             durable.stop_reason = _reason_after(prepared, durable.stop_reason)
+
+        if plan.stored is not None:
+            self._infusion.note_basal(plan.stored.therapy)
 
         def recorded(ok: bool) -> None:
             self._committing = 0
@@ -294,7 +322,9 @@ class Transactions:
             if plan.stored is not None:
                 self._prescriptions.committed(plan.stored)
             self._acts.perform(prepared.op, prepared.txn, prepared.parameters, plan)
-            done(ErrorCode.OK, self.result(prepared.txn))
+            self._updates.committed(prepared.op)
+            sets_clock = prepared.op is TxnOp.SET_CLOCK
+            self._answer(self.result(prepared.txn), sets_clock, done)
 
         self._journal.write(recorded)
 

@@ -20,8 +20,11 @@ class Code(enum.IntEnum):
     EOS = 5
     LOW_BATTERY_RESET = 6
     MOTOR_STALL = 7
+    STOPPED_TOO_LONG = 8
+    SESSION_INCOMPLETE = 9
     OVER_DELIVERY = 10
     SENSOR_DISAGREE = 13
+    DOSE_LIMIT = 14
     MEMORY_ERROR = 15
     BOARD_LINK_LOST = 24
     # Events (64..)
@@ -44,6 +47,8 @@ class Code(enum.IntEnum):
     ALARM_CLEARED = 80
     REFUSED = 81
     LIMIT_OVERRIDDEN = 82
+    BASAL_BEFORE = 83
+    """A program ended, or the clock was moved: what was given before counts for the window."""
 
 
 LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
@@ -56,15 +61,19 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.BOLUS_DONE: ("volume given, nL", ""),
     Code.BOLUS_ENDED_EARLY: ("volume given, nL", "why: code of this table"),
     Code.BOLUS_REFUSED: ("error code", "opcode"),
-    Code.STOPPED: ("StopReason", ""),
+    Code.STOPPED: ("StopReason", "how long it had stood already, s"),
     Code.STALL: ("strokes commanded but not seen", ""),
     Code.CLOCK_SET: ("wall clock after, s", "wall clock before, s"),
     Code.SCHEDULED_CHANGE: ("generation that takes over", ""),
     Code.REFILLED: ("volume injected, nL", ""),
-    Code.ALARM_RAISED: ("alarm: code of this table", ""),
+    Code.ALARM_RAISED: ("alarm: code of this table", "1: at its second, more urgent priority"),
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),
     Code.ALARM_CLEARED: ("alarm: code of this table", ""),
     Code.REFUSED: ("error code", "opcode"),
+    Code.BASAL_BEFORE: (
+        "highest basal until now, nL/h, rounded up",
+        "the clock was moved by so much, s; 0: the program ended",
+    ),
     Code.LIMIT_OVERRIDDEN: (
         "soft limit: its LimitId",
         "which drug of the mix, 1: the primary; 0: all",

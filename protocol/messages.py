@@ -315,7 +315,10 @@ class SetClockParameters(Message):
 
 @message
 class Prepare(Message):
-    """Stage a transaction. Changes nothing; may be repeated under the same `txn`."""
+    """Stage a transaction. Changes nothing; may be repeated under the same `txn`.
+
+    A pump with the legacy option stops for a program that is to begin at once.
+    """
 
     txn: int = wire("Q", doc="the tool's number: saved rising counter, low half random; not 0")
     op: TxnOp = wire("B", values=TxnOp, doc="what to do")

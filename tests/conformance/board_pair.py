@@ -10,7 +10,6 @@ import os
 import random
 import secrets
 import select
-import subprocess
 import threading
 import time
 import tty
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_pump import END_S, READY_S, ROOT, command
+from live_pump import END_S, READY_S, Spoken
 
 from protocol.codes import (
     BolusBasal,
@@ -87,18 +86,11 @@ def alarms(status: Status) -> set[Code]:
     return {alarm.code for alarm in status.alarms}
 
 
-class Process:
-    """One `itpump` process; its first line of output is in `ready`."""
+class Process(Spoken):
+    """One `itpump` process with `--json`; its first line of output is in `ready`."""
 
     def __init__(self, log: Path, *words: str) -> None:
-        self.log = log
-        self._buffer = b""
-        with log.open("w") as stderr:
-            self.process = subprocess.Popen(
-                command(*words, "--json"), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr
-            )
-        assert self.process.stdout is not None
-        self._stdout = self.process.stdout.fileno()
+        super().__init__(log, *words, "--json")
         try:
             self.ready = self.line()
         except BaseException:
@@ -106,18 +98,8 @@ class Process:
             raise
 
     def line(self) -> dict[str, Any]:
-        """Return the next line of output; fails the test when none comes in time."""
-        deadline_s = time.monotonic() + READY_S
-        while b"\n" not in self._buffer:
-            left_s = max(0.0, deadline_s - time.monotonic())
-            if not select.select([self._stdout], [], [], left_s)[0]:
-                pytest.fail(f"nothing is said; log: {self.log.read_text()}")
-            data = os.read(self._stdout, 65536)
-            if not data:
-                pytest.fail(f"the process has ended; log: {self.log.read_text()}")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        fields: dict[str, Any] = json.loads(line)
+        """Return the next line of output."""
+        fields: dict[str, Any] = json.loads(self.next_line())
         return fields
 
     def event(self, start: str) -> str:
@@ -134,14 +116,6 @@ class Process:
     def ended(self) -> int:
         """Wait for the end; return the exit code."""
         return self.process.wait(END_S)
-
-    def kill(self) -> None:
-        """End it without asking."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(END_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 class Board(Process):

@@ -44,19 +44,48 @@ def itpump(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Emulator:
-    """One running `itpump run`."""
+class Spoken:
+    """One running `itpump` process, which says something line by line."""
 
     def __init__(self, log: Path, *words: str) -> None:
         self.log = log
-        self._buffer = b""
+        self.buffer = b""
         with log.open("w") as stderr:
             self.process = subprocess.Popen(
-                command("run", *words), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr
+                command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr
             )
         assert self.process.stdout is not None
         self._stdout = self.process.stdout.fileno()
-        ready = self.line()
+
+    def next_line(self) -> str:
+        """Return the next line of output; fails the test when none comes in time."""
+        deadline_s = time.monotonic() + READY_S
+        while b"\n" not in self.buffer:
+            left_s = max(0.0, deadline_s - time.monotonic())
+            if not select.select([self._stdout], [], [], left_s)[0]:
+                pytest.fail(f"nothing is said; log: {self.log.read_text()}")
+            data = os.read(self._stdout, 65536)
+            if not data:
+                pytest.fail(f"the process has ended; log: {self.log.read_text()}")
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line.decode()
+
+    def kill(self) -> None:
+        """End it without asking, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(END_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Emulator(Spoken):
+    """One running `itpump run`."""
+
+    def __init__(self, log: Path, *words: str) -> None:
+        super().__init__(log, "run", *words)
+        ready = self.next_line()
         fields = (
             json.loads(ready)
             if ready.startswith("{")
@@ -66,20 +95,6 @@ class Emulator:
         self.bench: str = fields["bench"]
         self.seed = int(fields["seed"])
 
-    def line(self) -> str:
-        """Return the next line of output; fails the test when none comes in time."""
-        deadline_s = time.monotonic() + READY_S
-        while b"\n" not in self._buffer:
-            left_s = max(0.0, deadline_s - time.monotonic())
-            if not select.select([self._stdout], [], [], left_s)[0]:
-                pytest.fail(f"itpump run says nothing; its log: {self.log.read_text()}")
-            data = os.read(self._stdout, 65536)
-            if not data:
-                pytest.fail(f"itpump run has ended; its log: {self.log.read_text()}")
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode()
-
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, list[str]]:
         """Send a signal; return the exit code and the rest of the output."""
         self.process.send_signal(number)
@@ -88,7 +103,7 @@ class Emulator:
     def ended(self) -> tuple[int, list[str]]:
         """Wait for the end; return the exit code and the rest of the output."""
         rest, _ = self.process.communicate(timeout=END_S)
-        return self.process.returncode, (self._buffer + rest).decode().splitlines()
+        return self.process.returncode, (self.buffer + rest).decode().splitlines()
 
     def ask(self, *words: str) -> dict[str, object]:
         """Run a bench command, without a process of its own, and return its answer."""
@@ -110,11 +125,3 @@ class Emulator:
             client.close()
         finally:
             transport.close()
-
-    def kill(self) -> None:
-        """End the process without asking, if it still runs."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(END_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()

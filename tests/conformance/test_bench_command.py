@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from live_pump import END_S, Emulator, itpump
+from live_pump import END_S, THERAPY, Emulator, itpump
+
+from tools import cli
 
 Start = Callable[..., Emulator]
 
@@ -17,6 +19,17 @@ Start = Callable[..., Emulator]
 @pytest.fixture
 def pump(start: Start, therapy: str) -> Emulator:
     return start("--speed", "step", "--therapy", therapy)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One pump for all the requests that change nothing: each test shows that."""
+    folder = tmp_path_factory.mktemp("untouched")
+    (folder / "therapy.toml").write_text(THERAPY)
+    words = ("--speed", "step", "--therapy", str(folder / "therapy.toml"))
+    emulator = Emulator(folder / "log", *words)
+    yield emulator
+    emulator.kill()
 
 
 @contextmanager
@@ -138,15 +151,15 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_and_changes_nothing(
-    pump: Emulator, case: tuple[list[str], int, str]
+    untouched: Emulator, capsys: pytest.CaptureFixture[str], case: tuple[list[str], int, str]
 ) -> None:
     words, code, text = case
-    before = pump.ask("status")
-    done = itpump("bench", "--port", pump.bench, *words)
-    assert done.returncode == code
-    assert done.stderr.count("\n") == 1
-    assert text in done.stderr
-    assert pump.ask("status") == before
+    before = untouched.ask("status")
+    assert cli.main(["bench", "--port", untouched.bench, *words]) == code
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert text in error
+    assert untouched.ask("status") == before
 
 
 def test_no_emulator_is_exit_code_4() -> None:

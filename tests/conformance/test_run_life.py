@@ -145,7 +145,7 @@ def test_the_therapy_is_not_programmed_twice(start: Start, tmp_path: Path, thera
     first.ask("advance", "10d")
     first.stop()
     second = start(*words)
-    assert second.line() == "the pump has this therapy already"
+    assert second.next_line() == "the pump has this therapy already"
     assert second.ask("status")["pump.computed_ul"] == 38_500
 
 

@@ -2,7 +2,7 @@
 
 The worked cases of the therapy design are among them: basal (1), full-to-dry (2), prime (3),
 bridge (4), flex (5), patient-bolus (6), refill-date (7), refill-discrepancy (8), mri (9),
-torn-update (10), service-life (11), implausible-flow (12).
+torn-update and torn-update-legacy (10), service-life (11), implausible-flow (12).
 """
 
 import tomllib
@@ -21,6 +21,7 @@ def test_an_example_holds_and_leaves_its_golden_trace(example: Path) -> None:
         for problem in outcome.problems
     ]
     assert problems == []
+    assert found.final["invariants.violations"] == 0
     assert found.outcomes, "an example without expectations shows nothing"
     assert found.trace_sha256 == golden().get(example.name), (
         "the trace has changed; if that is meant: python -m tests.scenario.golden"

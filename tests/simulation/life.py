@@ -275,5 +275,7 @@ class Life:
         must(order and later, f"{record} after {last}")
         if record.code is Code.ALARM_RAISED:
             earlier = [r for r in self.log if r.boot_id == record.boot_id and r.a == record.a]
-            told = [r.code for r in earlier if r.code in (Code.ALARM_RAISED, Code.ALARM_CLEARED)]
-            must(told[-1:] != [Code.ALARM_RAISED], f"alarm {record.a} raised twice")
+            told = [r for r in earlier if r.code in (Code.ALARM_RAISED, Code.ALARM_CLEARED)]
+            stands = told and told[-1].code is Code.ALARM_RAISED
+            more_urgent = stands and record.b > told[-1].b
+            must(not stands or more_urgent, f"alarm {record.a} raised twice")

@@ -46,8 +46,9 @@ class Refuses(Exception):
 class Bench:
     """A powered pump in virtual time, and its physical truths."""
 
-    def __init__(self, profile: str, fill_pl: int, seed: int) -> None:
-        self.pump = build_pump(Profile.load(profile), PlantSetup(fill_pl), seed, START_WALL_S)
+    def __init__(self, profile: str, fill_pl: int, seed: int, **plant: Any) -> None:
+        setup = PlantSetup(fill_pl, **plant)
+        self.pump = build_pump(Profile.load(profile), setup, seed, START_WALL_S)
         self.world, self.board, self.config = self.pump.world, self.pump.board, self.pump.config
         self.pump.books.watch()
         self.board.power_on()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from firmware.doses import KEPT, DoseHistory, Span
 from firmware.flow import DAY_US
+from firmware.window import peak_pl
 from hal.interfaces import ResetCause
 from protocol.codes import BolusKind, Code, LockoutFrom, RateBasis
 from protocol.messages import LogRecord, PatientBolus
@@ -271,7 +272,8 @@ def test_the_peak_is_that_of_every_window_that_ends_while_the_dose_is_given(
     brute = max(
         swept([*before, *planned], end - window_us, end) for end in range(now_us, last_us + 1)
     )
-    assert history.peak_pl(planned, now_us, window_us) == brute
+    spans = [*history.spans(now_us), *planned]
+    assert peak_pl(spans, now_us, last_us, window_us) == brute
 
 
 @given(st.data())

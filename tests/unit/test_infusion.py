@@ -80,7 +80,7 @@ def test_worked_case_2_low_at_253_days_8_hours_then_dry() -> None:
     nurse.run(40_000_000 // 150_000 * DAY_US)
     assert nurse.status.stop_reason is StopReason.EMPTY_RESERVOIR
     assert nurse.truth_reservoir_nl == 0
-    assert nurse.alarms == {Code.LOW_RESERVOIR: True, Code.EMPTY_RESERVOIR: True}
+    assert {*nurse.alarms} == {Code.LOW_RESERVOIR, Code.EMPTY_RESERVOIR, Code.STOPPED_TOO_LONG}
     stopped = next(record for record in nurse.log if record.code is Code.EMPTY_RESERVOIR)
     assert stopped.tick_us == 160_000 * 144_000_000
 
@@ -125,7 +125,7 @@ def test_refill_ends_low_and_empty_and_resume_delivers_again() -> None:
     with pytest.raises(Refusals, match="STATE"):
         nurse.resume()
     nurse.refill(20_000_000)
-    assert nurse.alarms == {Code.EMPTY_RESERVOIR: False}
+    assert nurse.alarms == {Code.EMPTY_RESERVOIR: False, Code.STOPPED_TOO_LONG: True}
     before_nl = nurse.truth_delivered_nl
     nurse.resume()
     nurse.run(DAY_US)

@@ -10,7 +10,7 @@ from nurse import DRUG, Nurse, therapy
 from firmware.flow import DAY_US, HOUR_US, per_hour
 from firmware.modes import PUMPING
 from protocol.codes import Code, LockoutFrom, RateBasis
-from protocol.messages import AlarmEntry, PatientBolus
+from protocol.messages import PatientBolus
 from tools.scenario.invariants import MOVED, QUIET_US, SAID, Invariants
 
 PATIENT = PatientBolus(RateBasis.VOLUME_PL, 10_000_000, 300, 3600, LockoutFrom.START, 0)
@@ -47,7 +47,7 @@ def turns_while_it_stands(nurse: Nurse, seen: Invariants) -> None:
 
 
 def gives_more_than_the_window(nurse: Nurse, seen: Invariants) -> None:
-    seen.therapy = replace(seen.therapy, window_nl=6_000, window_s=3600)
+    seen.therapy = replace(seen.therapy, window_nl=5_000, window_s=3600)
 
 
 def has_less_than_nothing(nurse: Nurse, seen: Invariants) -> None:
@@ -68,7 +68,7 @@ def stands_and_flows(nurse: Nurse, seen: Invariants) -> None:
 
 
 def goes_on_empty(nurse: Nurse, seen: Invariants) -> None:
-    says(nurse, alarms=(AlarmEntry(Code.EMPTY_RESERVOIR, 1, 0),))
+    says(nurse, computed_nl=0)
 
 
 def shortens_the_lockout(nurse: Nurse, seen: Invariants) -> None:

@@ -69,6 +69,7 @@ def delivered_in(nurse: Nurse, duration_us: int) -> int:
 # --- what is shown ------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R-067")
 def test_physical_computed_and_sensed_stay_apart() -> None:
     nurse = filled(40_000_000, 40_000_000, flow_bias_ppm=50_000)
     nurse.run(10 * DAY_US)
@@ -94,6 +95,7 @@ def test_a_pump_that_was_never_told_of_a_fill_shows_its_sensor_and_says_no_more(
 # --- a fill that contradicts the count ----------------------------------------------------------
 
 
+@pytest.mark.requirement("R-071")
 def test_20_ml_injected_and_40_entered_is_said_at_once_and_low_comes_in_time() -> None:
     nurse = filled(20_000_000, 40_000_000)
     assert nurse.alarms == {Code.SENSOR_DISAGREE: True}
@@ -223,6 +225,7 @@ def test_an_empty_reservoir_on_which_both_nearly_agree_stops_the_pump() -> None:
     assert refused.value.code is ErrorCode.STATE
 
 
+@pytest.mark.requirement("R-064")
 @pytest.mark.parametrize(
     ("days", "bias_nl", "code"),
     [(4, -150_000, Code.LOW_RESERVOIR), (7, -570_000, Code.SENSOR_DISAGREE)],

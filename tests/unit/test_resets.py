@@ -339,7 +339,7 @@ def test_a_tripped_rate_guard_stops_the_pump_until_a_clinician_acts() -> None:
     nurse.run(DAY_US)
     assert nurse.truth_delivered_nl == given_nl
     assert nurse.status.stop_reason is StopReason.OVER_DELIVERY
-    assert nurse.alarms == {Code.OVER_DELIVERY: False}
+    assert nurse.alarms == {Code.OVER_DELIVERY: False, Code.STOPPED_TOO_LONG: True}
     nurse.resume()
     nurse.run(DAY_US)
     assert nurse.truth_delivered_nl > given_nl

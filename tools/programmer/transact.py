@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from protocol import codec
 from protocol.codec import Message
-from protocol.codes import TxnOp, TxnState
+from protocol.codes import StopReason, TxnOp, TxnState
 from protocol.errors import ErrorCode
 from protocol.messages import (
     BolusParameters,
@@ -90,6 +90,8 @@ def carry_out(
         preview, result = _confirmed(client, console, preview, request, held)
     except _Declined:
         console.say("nothing more was changed" if done_text(client) else "nothing was changed")
+        if client.status().stop_reason is StopReason.SESSION_INCOMPLETE:
+            console.say("but the pump was left stopped, as by an update cut off: resume starts it")
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
     try:
         after, therapy = client.status(), therapy_of(client)

@@ -10,6 +10,7 @@ Volumes are the rotor's strokes, so a plant that gives more than its rotor says 
 
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from emulator.devices.motor import STROKE
@@ -17,8 +18,8 @@ from emulator.ledger import KEPT
 from firmware.flow import HOUR_US
 from firmware.modes import PUMPING
 from firmware.program import program_of
-from protocol.codes import BolusKind, Code, LockoutFrom, Mode, ProgramKind
-from protocol.messages import LogRecord, Therapy
+from protocol.codes import BolusKind, LockoutFrom, Mode, ProgramKind
+from protocol.messages import LogRecord, Status, Therapy
 from tools.emulated import EmulatedPump
 
 QUIET_US: Final = 6 * HOUR_US
@@ -98,7 +99,7 @@ class Invariants:
         self.before, self.before_us = self.status, self.looked_us
         self.status, self.looked_us = self.pump.firmware.status(), now_us
         status, before = self.status, self.before
-        if status.generation != before.generation or not self.therapy.drugs:
+        if _prescribed(status) != _prescribed(before) or not self.therapy.drugs:
             self.therapy = self.pump.firmware.prescription().therapy
             self.window.clear()
         if {status.mode, before.mode} & set(WINDOW_FREE):
@@ -116,6 +117,8 @@ class Invariants:
 
     def _remember(self, now_us: int, position: int) -> None:
         window, from_us = self.window, now_us - self.therapy.window_s * _SECOND_US
+        if window and window[-1][0] == now_us:
+            window.pop()
         window.append((now_us, position))
         while len(window) > 1 and window[1][0] <= from_us:
             window.popleft()
@@ -129,6 +132,11 @@ class Invariants:
         self._count += 1
         if len(self.violations) < KEPT:
             self.violations.append(f"{self.pump.world.now_us} us: {what}")
+
+
+def _prescribed(status: Status) -> tuple[int, int]:
+    """What tells one prescription from another: a scheduled change gets its number late."""
+    return status.generation, status.pending_wall_s
 
 
 # --- what the rotor shows -------------------------------------------------------------------------
@@ -148,9 +156,14 @@ def _standing(seen: Invariants) -> str:
 
 
 def _window(seen: Invariants) -> str:
-    if not seen.window:
+    if len(seen.window) < 2:
         return ""
-    strokes = (seen.motor.position() - seen.window[0][1]) // STROKE
+    (before_us, before), (after_us, after) = islice(seen.window, 2)
+    now_us, position = seen.window[-1]
+    # Looks are a batch apart, and inside a batch strokes are evenly spaced.
+    into_us = max(0, now_us - seen.therapy.window_s * _SECOND_US - before_us)
+    left = before + (after - before) * min(into_us, after_us - before_us) // (after_us - before_us)
+    strokes = (position - left) // STROKE
     limit_pl = seen.therapy.window_nl * 1000
     over = strokes * seen.stroke_pl - limit_pl >= 2 * seen.stroke_pl
     return f"{strokes} strokes within a window of {limit_pl} pL" if over else ""
@@ -199,16 +212,13 @@ def _still(seen: Invariants) -> str:
 
 def _empty(seen: Invariants) -> str:
     status = seen.status
-    holds = {alarm.code for alarm in status.alarms if alarm.active}
-    if Code.SENSOR_DISAGREE in holds:
-        return ""  # by the sensor alone it goes on
-    empty = Code.EMPTY_RESERVOIR in holds
-    return f"empty in {status.mode.name}" if empty and status.mode in PUMPING else ""
+    dry = not status.computed_nl and status.mode in PUMPING
+    return f"{status.mode.name} on nothing" if dry else ""
 
 
 def _lockout(seen: Invariants) -> str:
     before, after = seen.before, seen.status
-    if before.generation != after.generation or not before.lockout_s:
+    if _prescribed(before) != _prescribed(after) or not before.lockout_s:
         return ""
     if seen.therapy.patient.lockout_from is LockoutFrom.END and before.bolus is BolusKind.PATIENT:
         return ""  # it was to end later than it did
@@ -223,7 +233,7 @@ SAID: Final[dict[str, Callable[[Invariants], str]]] = {
     "no stroke is missing from the pump's account": _accounted,
     "the basal gives no more than was programmed, and a stroke": _wished,
     "nothing flows in a pump that stands": _still,
-    "an empty pump stands": _empty,
+    "a pump whose computed volume is used up stands": _empty,
     "a lockout is never shortened": _lockout,
 }
 """Judged when the pump has logged something, and every six quiet hours."""
