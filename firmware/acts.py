@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from firmware import clock_commit
 from firmware.alarms import AlarmManager
-from firmware.bolus_acts import BolusActs, not_during_dose, state
+from firmware.bolus_acts import BolusActs, not_during_dose, room_beside_doses, state
 from firmware.checks import Refused, check_limits
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
@@ -259,6 +259,8 @@ class Acts:
         """Where monotonic periodic boluses stand on the wall clock moves with it."""
         implanted_s = self._supply.implanted_wall_s
         check_clock(parameters.wall_s, implanted_s, self._supply.eos_wall_s(self._journal.durable))
+        now_us = self._clock.now_us()
+        room_beside_doses(self._infusion, parameters.wall_s, now_us, self._config)
         stored = self._infusion.stored
         if stored is None or stored.therapy.program is not ProgramKind.PERIODIC:
             return Plan()

@@ -55,6 +55,17 @@ def not_during_dose(infusion: Infusion) -> None:
     raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_pl // 1000, total_pl // 1000)
 
 
+def room_beside_doses(infusion: Infusion, wall_s: int, now_us: int, config: DeviceConfig) -> None:
+    """Refuse a clock by which the basal would leave a bolus that runs, or waits, no room."""
+    dosing = infusion.dosing
+    if not dosing.running:
+        return
+    most = infusion.most_at(wall_s * _US_PER_S, max(0, dosing.last_us - now_us))
+    for bolus in (dosing.current, dosing.suspended):
+        if bolus is not None and bolus.cut_short is None and not bolus.pauses_basal:
+            check_beside(bolus.flow, most, config)
+
+
 class BolusActs:
     """Plans and begins boluses, primes and bridges."""
 
