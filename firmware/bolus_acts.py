@@ -10,7 +10,14 @@ from dataclasses import replace
 
 from firmware.alarms import AlarmManager
 from firmware.bolus import REPEAT_GUARD_US, Bolus
-from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
+from firmware.checks import (
+    BolusPlan,
+    Refused,
+    check_beside,
+    check_bolus,
+    check_limits,
+    plan_bolus,
+)
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
 from firmware.flow import ZERO, exceeds
@@ -47,6 +54,17 @@ def not_during_dose(infusion: Infusion) -> None:
     else:
         return
     raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_pl // 1000, total_pl // 1000)
+
+
+def room_beside_doses(infusion: Infusion, wall_s: int, now_us: int, config: DeviceConfig) -> None:
+    """Refuse a clock by which the basal would leave a bolus that runs, or waits, no room."""
+    dosing = infusion.dosing
+    if not dosing.running:
+        return
+    most = infusion.most_at(wall_s * _US_PER_S, max(0, dosing.last_us - now_us))
+    for bolus in (dosing.current, dosing.suspended):
+        if bolus is not None and bolus.cut_short is None and not bolus.pauses_basal:
+            check_beside(bolus.flow, most, config)
 
 
 class BolusActs:
@@ -150,6 +168,10 @@ class BolusActs:
         assert infusion.stored is not None
         infusion.window.check_dose(infusion.stored, bolus, now_us, suspends)
         check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, lower_pl, config)
+        if suspends is not None and not suspends.pauses_basal:
+            # What is suspended comes later than planned: perhaps beside a higher basal.
+            rest_us = bolus.duration_us + suspends.end_us - now_us
+            check_beside(suspends.flow, infusion.most(now_us, rest_us), config)
         return bolus
 
     def _plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:

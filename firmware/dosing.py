@@ -50,18 +50,22 @@ class Dosing:
         return self.bolus is not None and self.bolus.running
 
     @property
+    def _flowing(self) -> Bolus | None:
+        """The bolus that is still to be given."""
+        bolus = self.current
+        return None if bolus is None or bolus.cut_short is not None else bolus
+
+    @property
     def flow(self) -> Flow:
-        """What flows of the bolus that runs."""
-        bolus = self.bolus
-        return bolus.flow if bolus is not None and bolus.running else ZERO
+        """What flows of the bolus that runs; nothing of one that is cut short, settled or not."""
+        bolus = self._flowing
+        return ZERO if bolus is None else bolus.flow
 
     @property
     def edge_us(self) -> int:
         """Until when strokes may be commanded for it; NEVER_US when there is none to be given."""
-        bolus = self.bolus
-        if bolus is None or not bolus.running or bolus.cut_short is not None:
-            return NEVER_US
-        return bolus.end_us
+        bolus = self._flowing
+        return NEVER_US if bolus is None else bolus.end_us
 
     @property
     def end_us(self) -> int:
@@ -84,7 +88,8 @@ class Dosing:
     @property
     def pauses_basal(self) -> bool:
         """True while a bolus takes the basal's place."""
-        return self.running and self.bolus is not None and self.bolus.pauses_basal
+        bolus = self._flowing
+        return bolus is not None and bolus.pauses_basal
 
     def find(self, txn: int, now_us: int) -> Bolus | None:
         """Return the bolus of a transaction, counted up to now, if it is still known here."""
