@@ -90,11 +90,17 @@ class Regimen:
     def held(self) -> bool:
         """True while the pump gives no more than its minimum, whatever is prescribed.
 
-        After a low battery, and at LOW_RESERVOIR where the profile says so.
+        After a low battery, and at LOW_RESERVOIR where the profile says so; not where only a
+        disputed sensor says that it is low.
         """
         falls = self._config.low_reservoir_basal is LowReservoirBasal.MINIMUM_RATE
-        low = falls and self._alarms.stands(Code.LOW_RESERVOIR)
+        low = falls and self._alarms.stands(Code.LOW_RESERVOIR) and not self._low_is_disputed
         return low or self._journal.durable.minimum_rate
+
+    @property
+    def _low_is_disputed(self) -> bool:
+        computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+        return self.level.disputed and computed_pl > self.reservoir.low_pl
 
     @property
     def at_minimum(self) -> bool:

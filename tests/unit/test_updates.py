@@ -15,7 +15,7 @@ from test_interrupted_commits import HastyNurse
 from firmware.flow import DAY_US, HOUR_US
 from firmware.updates import DEAD_US
 from hal.interfaces import ResetCause, TonePattern
-from protocol.codes import Code, Mode, StopReason, TxnOp
+from protocol.codes import Code, Mode, Role, StopReason, TxnOp
 from protocol.messages import FILL_NOT_TOLD, Preview, ProgramParameters, RefillParameters, TxnRef
 
 LEGACY = "rotor-40-legacy"
@@ -205,6 +205,34 @@ def test_legacy_the_abort_of_another_draft_starts_nothing() -> None:
     assert state(nurse) == MISSED
     nurse.ask("ABORT", TxnRef(preview.txn))
     assert nurse.status.mode is Mode.BASAL
+
+
+def test_legacy_the_stop_has_its_own_ten_minutes_whatever_was_left_open_before() -> None:
+    nurse = programmed(LEGACY)
+    nurse.prepare(TxnOp.REFILL, RefillParameters(30_000_000))
+    nurse.run(DEAD_US - 5_000_000)
+    nurse.hello()
+    preview = nurse.prepare(TxnOp.PROGRAM, NOW)
+    nurse.run(20_000_000)
+    nurse.hello()
+    nurse.ask("ABORT", TxnRef(preview.txn))
+    assert nurse.status.mode is Mode.BASAL
+    assert nurse.alarms == {}
+
+
+@pytest.mark.parametrize("profile", ["rotor-40", LEGACY])
+def test_the_patients_tool_ends_no_update_and_starts_no_pump(profile: str) -> None:
+    nurse, preview = begun(profile)
+    nurse.run(5 * MINUTE_US)
+    nurse.hello()
+    with pytest.raises(Refusals, match="EXPIRED"):
+        nurse.commit(preview)
+    before = state(nurse)
+    nurse.hello(Role.PATIENT)
+    nurse.ask("ABORT", TxnRef(preview.txn))
+    assert state(nurse) == before
+    nurse.run(5 * MINUTE_US)
+    assert nurse.alarms == {Code.SESSION_INCOMPLETE: True}
 
 
 def test_legacy_a_stop_that_comes_meanwhile_holds() -> None:
