@@ -4,6 +4,7 @@ Judged by what left the pump, and by what it finds after a reset.
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,28 @@ def test_who_declines_after_ten_minutes_is_told_that_the_pump_stands(
         assert desk.run("program", desk.file(THERAPY.replace("300 ug", "310 ug")), "--yes") == 1
         assert ("left stopped" in desk.out + desk.err) == stands
         assert (desk.line.pump.firmware.status().mode is Mode.STOPPED) == stands
+
+
+@pytest.mark.parametrize("profile", ["rotor-40", LEGACY])
+def test_a_commit_that_is_refused_ends_its_draft_and_the_pump_goes_on(
+    profile: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduled change takes over while somebody reads the review."""
+    desk.line = EmulatedLine(profile)
+    desk.program()
+    at = datetime(2000, 1, 1) + timedelta(seconds=desk.line.pump.firmware.status().wall_s + 120)
+    change = (
+        f'scheduled_change = {{ at = {at.isoformat()}, therapy = {{ dose_per_day = "330 ug" }} }}'
+    )
+    desk.program(f"[therapy]\n{change}\n")
+
+    def read_long(*_: object) -> bool:
+        desk.line.pass_time(3 * MINUTE_US)
+        return True
+
+    monkeypatch.setattr("tools.programmer.console.Console.confirm", read_long)
+    assert desk.run("program", desk.file(THERAPY.replace("300 ug", "310 ug")), "--yes") == 3
+    assert "GENERATION" in desk.err
+    assert desk.line.pump.firmware.status().mode is Mode.BASAL
+    desk.line.pass_time(DEAD_US)
+    assert desk.line.pump.firmware.status().alarms == ()
