@@ -28,6 +28,7 @@ from firmware.path import NO_CHANGE
 from firmware.path_checks import PRIMES, check_bridge, check_prime
 from firmware.plan import Plan
 from firmware.prescription import Stored
+from firmware.primed import primed_limits
 from hal.board import Board
 from protocol.codes import BolusBasal, BolusKind, Code, Mode, Role
 from protocol.errors import ErrorCode
@@ -115,7 +116,9 @@ class BolusActs:
         computed_pl, lower_pl = infusion.reservoir.computed_pl(accounted), level.lower_pl(accounted)
         if parameters.kind in PRIMES:
             bolus = check_prime(parameters, prescribed.therapy, lower_pl, self._config)
-            return self._plan(bolus, computed_pl)
+            limits = primed_limits(self._log, parameters.kind, prescribed.therapy, self._config)
+            passed = check_limits(limits, parameters.override)
+            return self._plan(bolus, computed_pl)._replace(passed=passed)
         if suspends is not None:
             owed_pl = suspends.total_pl - suspends.given_pl
             computed_pl, lower_pl = computed_pl - owed_pl, lower_pl - owed_pl

@@ -88,6 +88,8 @@ class Journal:
         self.txns: OrderedDict[int, Txn] = OrderedDict()
         self.last_txn = 0
         """Newest transaction that a tool committed; 0: none."""
+        self.generation = 0
+        """Of the prescription that counts; `durable` has the next while that is being written."""
         self.blank = True
         """True until a record is found or written: a pump fresh from the factory."""
         self._newest = self.durable
@@ -112,6 +114,7 @@ class Journal:
             if durable.txn.txn not in (0, OWN_TXN):
                 self.last_txn = durable.txn.txn
         self._sequence, _, self.durable = rows[-1]
+        self.generation = self.durable.generation
         self.blank = False
         self._slot = self._first_free(self._half)
 
@@ -146,6 +149,8 @@ class Journal:
         self._newest = durable
 
         def written(ok: bool) -> None:
+            if ok:
+                self.generation = durable.generation
             if ok or tries == 1:
                 done(ok)
             else:

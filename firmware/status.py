@@ -64,7 +64,7 @@ class StatusReport:
             boot_id=self._log.boot_id,
             uptime_us=now_us,
             wall_s=self._board.rtc.now_s(),
-            generation=durable.generation,
+            generation=self._journal.generation,
             mode=infusion.modes.mode,
             program=infusion.program,
             stop_reason=durable.stop_reason,

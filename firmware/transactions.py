@@ -284,6 +284,8 @@ class Transactions:
         `stops` is the count when the COMMIT came: a stop since then came last, and holds.
         """
         durable = self._journal.durable
+        if plan.stored is not None:
+            self._infusion.note_basal(plan.stored.therapy)
         self._infusion.delivery.account()
         self._infusion.dosing.note(self._clock.now_us())
         before = durable.txn, durable.generation, durable.stop_reason, durable.uncertain_strokes
@@ -305,9 +307,6 @@ class Transactions:
             durable.uncertain_strokes = 0
         if self._infusion.stops == stops:
             durable.stop_reason = _reason_after(prepared, durable.stop_reason)
-
-        if plan.stored is not None:
-            self._infusion.note_basal(plan.stored.therapy)
 
         def recorded(ok: bool) -> None:
             self._committing = 0

@@ -169,3 +169,18 @@ def test_no_answer_says_yes_or_no_while_the_record_is_being_written() -> None:
                 break
         assert done
     assert {("QUERY", ErrorCode.BUSY), ("QUERY", TxnState.DONE)} <= seen
+
+
+def test_the_status_names_the_new_generation_with_its_program_and_never_before() -> None:
+    nurse = programmed()
+    before = nurse.status.generation, nurse.pump.firmware.prescription().therapy
+    preview = nurse.prepare(TxnOp.PROGRAM, FASTER)
+    nurse.send("COMMIT", Commit(preview.txn, preview.token, preview.hash))
+    seen = []
+    done = False
+    while not done:
+        done = nurse.world.run_some(nurse.world.now_us, 1)
+        now = nurse.status.generation, nurse.pump.firmware.prescription().therapy
+        if now not in seen:
+            seen.append(now)
+    assert seen == [before, (before[0] + 1, FASTER.therapy)]

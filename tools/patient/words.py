@@ -57,7 +57,7 @@ def next_dose(status: Status) -> str:
     """Return when an extra dose is possible, as far as the lockout says."""
     if status.lockout_s:
         return f"The next extra dose is possible in {wait(status.lockout_s)}."
-    return "An extra dose is possible now, if your clinic has allowed it."
+    return "An extra dose can be asked for now, if your clinic has allowed it."
 
 
 def begun(duration_us: int) -> str:
