@@ -48,11 +48,18 @@ class Stage:
         if late_us > 0 and self.target.real_time:
             raise HostLate(f"{late_us / 1000:.1f} ms")
 
-    def ready(self, pump: PumpOnBoard, strokes: int, limit_us: int) -> None:
-        """Say that so many strokes are over, and it is not too late yet. Raises HostLate."""
-        self.before(limit_us)
-        if pump.strokes < strokes and self.target.real_time:
-            raise HostLate(f"a stroke of {strokes}")
+    def ready(self, pump: PumpOnBoard, schedule: Schedule, stroke: int, limit_us: int) -> None:
+        """Go on once a stroke is seen, if it is not too late by then. Raises HostLate.
+
+        One that is not told when it must be differs.
+        """
+        told_us = schedule.due_us(stroke) + self.judge.tolerances.stroke_us
+        while pump.strokes < stroke and self.target.now_us() < min(told_us, limit_us):
+            pump.run(LOOK_US)
+        if pump.strokes < stroke and self.target.now_us() >= told_us:
+            self.judge.failed(f"stroke {stroke}", "moved", "not seen")
+        else:
+            self.before(limit_us)
 
     def stop_after(self, pump: PumpOnBoard, schedule: Schedule, stroke: int) -> None:
         """Stop a quarter of an interval after a stroke is due, when the next is not driven yet.
