@@ -123,9 +123,13 @@ class BolusActs:
             owed_pl = suspends.total_pl - suspends.given_pl
             computed_pl, lower_pl = computed_pl - owed_pl, lower_pl - owed_pl
         bolus = self._plan_dose(parameters, prescribed.therapy, suspends, lower_pl, now_us)
+        beside_pl = 0 if suspends is None else suspends.total_pl
+        limits = self._drug_limits(prescribed.therapy, bolus, beside_pl, now_us)
         if parameters.kind is BolusKind.PATIENT:
+            # His soft limits were passed with the prescription; no hard one ever is.
+            check_limits([one for one in limits if one.hard], 0)
             return self._plan(bolus, computed_pl)
-        passed = self._drug_limits(parameters, prescribed.therapy, bolus, now_us)
+        passed = check_limits(limits, parameters.override)
         self._not_by_mistake(bolus.strokes, parameters, now_us)
         return self._plan(bolus, computed_pl)._replace(passed=passed)
 
@@ -180,12 +184,12 @@ class BolusActs:
         return Plan(bolus.strokes, volume_pl // 1000, bolus.duration_us, left_nl, bolus=bolus)
 
     def _drug_limits(
-        self, parameters: BolusParameters, therapy: Therapy, bolus: BolusPlan, now_us: int
-    ) -> tuple[Passed, ...]:
+        self, therapy: Therapy, bolus: BolusPlan, beside_pl: int, now_us: int
+    ) -> list[Passed]:
+        """Return what it passes with the boluses of the last 24 h, and `beside_pl` that runs."""
         volume_pl = bolus.strokes * self._config.stroke_pl
-        recent_pl = -(-self._infusion.doses.extra_24h_pl(now_us) // 1)
-        limits = bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
-        return check_limits(limits, parameters.override)
+        recent_pl = -(-self._infusion.doses.extra_24h_pl(now_us) // 1) + beside_pl
+        return bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
 
     def _not_by_mistake(self, strokes: int, parameters: BolusParameters, now_us: int) -> None:
         """A like dose within minutes is what a tool that crashed would ask for again."""

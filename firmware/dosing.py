@@ -19,6 +19,7 @@ from firmware.event_log import EventLog
 from firmware.flow import ZERO, Flow
 from firmware.journal import OWN_TXN, Journal, Txn
 from protocol.codes import BolusKind, Code, TxnOp, TxnState
+from protocol.errors import ErrorCode
 
 
 class Dosing:
@@ -132,9 +133,14 @@ class Dosing:
             self._journal.write()
 
     def refuse(self, kind: BolusKind, txn: int, plan: BolusPlan, why: Code, now_us: int) -> None:
-        """A bolus was committed, but can begin no more: it ends with nothing given."""
+        """A bolus was committed, but can begin no more: it ends with nothing given.
+
+        It is logged as refused: it has not begun, and one that runs has not ended.
+        """
         bolus = self._new(kind, txn, plan, now_us)
-        self._close(bolus, TxnState.ENDED_EARLY, why)
+        bolus.running = False
+        self._log.append(Code.BOLUS_REFUSED, ErrorCode.STATE)
+        self._record(bolus, TxnState.ENDED_EARLY, why)
         if not self.running:
             self.bolus = bolus
 
@@ -237,6 +243,9 @@ class Dosing:
             self._log.append(Code.BOLUS_DONE, given_nl)
         else:
             self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, cause)
+        self._record(bolus, state, cause)
+
+    def _record(self, bolus: Bolus, state: TxnState, cause: Code | None) -> None:
         known = self._journal.txns.get(bolus.txn, Txn(bolus.txn))
         self._journal.durable.txn = replace(
             known, state=state, cause=cause or 0, given_strokes=bolus.given_strokes

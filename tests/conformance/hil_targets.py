@@ -1,7 +1,9 @@
 """Boards for the kit: in this process in virtual time, in lock-step, and the MicroPython agent."""
 
 import time
+from pathlib import Path
 
+from board_pair import Process
 from micropython_board import MicroPythonBoard
 
 from emulator.board import EmulatedBoard
@@ -120,6 +122,17 @@ class LockstepTarget(StreamTarget):
         self._opened.close()
 
 
+class ProcessTarget(PortTarget):
+    """A board that `itpump board` plays, beside the kit."""
+
+    def __init__(self, board: Process) -> None:
+        super().__init__(board.ready["port"], bench=board.ready["bench"])
+        self._pid = board.process.pid
+
+    def starved_us(self) -> int:
+        return starved_us(self._pid)
+
+
 class MicroPythonTarget(PortTarget):
     """The MicroPython agent on PTYs: its process is its power, its rotor a file."""
 
@@ -131,8 +144,20 @@ class MicroPythonTarget(PortTarget):
     def truth_strokes(self) -> int | None:
         return self._agent.strokes
 
+    def starved_us(self) -> int:
+        return 0 if self._agent.pid is None else starved_us(self._agent.pid)
+
     def power_cycle(self) -> None:
         self._agent.power_off()
         time.sleep(OFF_S)
         self._agent.power_on()
         self.attach()
+
+
+def starved_us(pid: int) -> int:
+    """Return how long a process could have run and did not; 0 where the system does not say."""
+    try:
+        _, starved_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except OSError:
+        return 0
+    return int(starved_ns) // 1000

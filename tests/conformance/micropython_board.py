@@ -117,6 +117,11 @@ class MicroPythonBoard:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int | None:
+        """Of the process; None without power."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """What the agent has said that was not for the line."""
         return (self.folder / "log").read_text()

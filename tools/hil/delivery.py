@@ -102,7 +102,7 @@ def reset_in_bolus(stage: Stage) -> None:
     schedule.bolus(began_us, 10, 3_000 * MS, pause=True)
     due_us = schedule.due_us(5)
     pump.run_until(due_us + 75 * MS)
-    stage.ready(pump, 5, due_us + 150 * MS)
+    stage.ready(pump, schedule, 5, due_us + 150 * MS)
     pump.boot()
     _judge_bolus(stage, pump, txn, TxnState.ENDED_EARLY)
     _basal_again(stage, pump, 5)
@@ -117,7 +117,7 @@ def hang_in_bolus(stage: Stage) -> None:
     schedule.bolus(began_us, 10, 4_400 * MS, pause=True)
     due_us = schedule.due_us(4)
     pump.run_until(due_us + 50 * MS)
-    stage.ready(pump, 4, due_us + 100 * MS)
+    stage.ready(pump, schedule, 4, due_us + 100 * MS)
     stage.target.hang(3 * SILENCE_US)
     lost = False
     try:
@@ -141,7 +141,7 @@ def stall(stage: Stage) -> None:
     schedule.basal(pump.program(BASAL_US), BASAL_US)
     began_us = schedule.began_us
     pump.run_until(schedule.due_us(3) + 50 * MS)
-    stage.ready(pump, 3, schedule.due_us(3) + 100 * MS)
+    stage.ready(pump, schedule, 3, schedule.due_us(3) + 100 * MS)
     pump.board.supply.cut()
     pump.run_until(schedule.due_us(13) + 50 * MS)
     stage.judge.equal("alarms", ("MOTOR_STALL",), pump.alarms)
@@ -199,7 +199,7 @@ def power_lost(stage: Stage) -> None:
     pump, schedule = stage.pump(), Schedule()
     schedule.basal(pump.program(BASAL_US), BASAL_US)
     pump.run_until(schedule.due_us(5) + 80 * MS)
-    stage.ready(pump, 5, schedule.due_us(5) + 100 * MS)
+    stage.ready(pump, schedule, 5, schedule.due_us(5) + 100 * MS)
     pump.power_cycle()
     quantum = stage.profile.device.quantum_strokes
     judge = stage.judge

@@ -21,10 +21,10 @@ from tools.hil.checks import (
     Judge,
     Tolerances,
 )
+from tools.hil.lateness import LOOK_US, Lateness
 from tools.hil.target import Target
 
 LISTEN_US: Final = 3_000_000
-_LOOK_US: Final = 10_000
 FLASH_MIN: Final = 576 * 1024
 """What the controller's layout needs; 4 KiB sectors."""
 SECTOR: Final = 4096
@@ -43,7 +43,7 @@ def examine(target: Target, board: SerialBoard) -> Line:
     """Attach, read the identity, listen. Raises HalLost, HalMismatch."""
     target.attach()
     identity = _identity(board)
-    heard = _listen(board)
+    heard = _listen(target, board)
     rtt_us = sorted(heard.rtt_us)
     p99_us = rtt_us[-1 - len(rtt_us) // 100]
     tolerances = Tolerances(p99_us, MARGIN_US if target.real_time else 0)
@@ -58,7 +58,7 @@ def examine(target: Target, board: SerialBoard) -> Line:
         "reports", REPORTS_MIN_PER_S, round(heard.reports * 1e6 / heard.for_us, 1), "a second",
         "a Report every 50 ms, whatever else there is to do",
     )  # fmt: skip
-    jitter_ppm = (rtt_us[-1] - rtt_us[0]) * 1_000_000 // heard.for_us
+    jitter_ppm = heard.spread_us * 1_000_000 // heard.for_us
     judge.at_most(
         "clock drift", DRIFT_MAX_PPM + jitter_ppm, abs(heard.drift_ppm), "ppm",
         "the board's clock: a crystal, and a counter that does not lose its overflow",
@@ -75,6 +75,9 @@ def examine(target: Target, board: SerialBoard) -> Line:
 
 class _Heard(NamedTuple):
     rtt_us: list[int]
+    """Of the line, as far as this machine was in time."""
+    spread_us: int
+    """From the shortest to the longest of all, the machine's doing or not."""
     reports: int
     drift_ppm: int
     damaged: float
@@ -82,27 +85,40 @@ class _Heard(NamedTuple):
     for_us: int
 
 
-def _listen(board: SerialBoard) -> _Heard:
+def _listen(target: Target, board: SerialBoard) -> _Heard:
     clock = board.clock
     start_us = clock.now_us()
     first = board.line
-    rtt_us, stamps, rest_mv = [first.rtt_last_us], {0}, set()
-    next_us = start_us
+    lateness = Lateness(target)
+    trips: list[tuple[int, int]] = []
+    stamps, rest_mv = {0}, set()
+    next_us = start_us + TICK_INTERVAL_US
     while (now_us := clock.now_us()) < start_us + LISTEN_US:
-        board.wait_for_interrupt(now_us + _LOOK_US)
+        with lateness.look(target.now_us() + LOOK_US):
+            board.wait_for_interrupt(now_us + LOOK_US)
         stamps.add(board.encoder.moved().taken_us)
         rest_mv.add(board.battery.rest_mv().value)
         if now_us >= next_us:
-            rtt_us.append(board.line.rtt_last_us)
+            trips.append((lateness.recent_us, board.line.rtt_last_us))
             next_us = now_us + TICK_INTERVAL_US
     last = board.line
     for_us = clock.now_us() - start_us
     drift_ppm = (last.offset_us - first.offset_us) * 1_000_000 // for_us
     reports = len(stamps) - 1
-    frames = reports + len(rtt_us)
-    return _Heard(
-        rtt_us, reports, drift_ppm, (last.damaged - first.damaged) / frames, sorted(rest_mv), for_us
-    )
+    damaged = (last.damaged - first.damaged) / (reports + len(trips))
+    rtts_us = [first.rtt_last_us, *(rtt_us for _, rtt_us in trips)]
+    spread_us = max(rtts_us) - min(rtts_us)
+    return _Heard(_in_time(trips), spread_us, reports, drift_ppm, damaged, sorted(rest_mv), for_us)
+
+
+def _in_time(trips: list[tuple[int, int]]) -> list[int]:
+    """Return the round trips, of those (late, trip) in which the machine was in time.
+
+    The half in which it was least late when it hardly ever was.
+    """
+    in_time = [rtt_us for late_us, rtt_us in trips if late_us <= MARGIN_US]
+    least_late = [rtt_us for _, rtt_us in sorted(trips)[: len(trips) // 2 + 1]]
+    return max(in_time, least_late, key=len)
 
 
 def _identity(board: SerialBoard) -> dict[str, str]:

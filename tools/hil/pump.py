@@ -33,13 +33,12 @@ from protocol.messages import (
     Therapy,
     TxnResult,
 )
+from tools.hil.lateness import LOOK_US, Lateness
 from tools.hil.radio import BoardWithRadio, LocalRadio, RadioTransport
 from tools.hil.target import Target
 from tools.programmer.client import Client
 from tools.programmer.journal import Journal
 
-OBSERVE_US: Final = 10_000
-"""The encoder is looked at this often."""
 START_WALL_S: Final = 852_454_800
 """2027-01-04T09:00:00: the board's wall clock is set to this, and service life begins then."""
 FILL_NL: Final = 20_000_000
@@ -50,7 +49,7 @@ _WATER: Final = Drug("water", 1_000_000_000)
 
 
 class HostLate(Exception):
-    """The host did not act in time: nothing can be said of the board."""
+    """This machine did not act in time: nothing can be said of the board."""
 
 
 class FlashStuck(Exception):
@@ -60,8 +59,9 @@ class FlashStuck(Exception):
 class PumpOnBoard:
     """One pump: a factory-fresh controller on the board, until the next reset."""
 
-    def __init__(self, target: Target, profile: Profile) -> None:
+    def __init__(self, target: Target, profile: Profile, lateness: Lateness) -> None:
         """Attach, erase what the flash holds, set the wall clock, boot."""
+        self._lateness = lateness
         self.target = target
         self.board = target.board
         self.stroke_nl = profile.device.stroke_nl
@@ -126,14 +126,17 @@ class PumpOnBoard:
         self.run_until(self.target.now_us() + for_us)
 
     def _step(self, until_us: int) -> None:
-        """Run to the next thing that happens, at most for `OBSERVE_US`."""
+        """Run to the next thing that happens, at most for `LOOK_US`."""
+        now_us = self.target.now_us()
         bits = self._radio.interrupts()
-        if not bits:
-            look_us = min(until_us, self.target.now_us() + OBSERVE_US) - self._origin_us
-            bits = self._view.wait_for_interrupt(min(look_us, self._deadline_us))
-            self._observe()
-        if bits or self.board.clock.now_us() >= self._deadline_us:
-            self._deadline_us = self.firmware.service(bits)
+        deadline_us = self._origin_us + self._deadline_us
+        look_us = now_us if bits else max(now_us, min(until_us, now_us + LOOK_US, deadline_us))
+        with self._lateness.look(look_us):
+            if not bits:
+                bits = self._view.wait_for_interrupt(look_us - self._origin_us)
+                self._observe()
+            if bits or self.board.clock.now_us() >= self._deadline_us:
+                self._deadline_us = self.firmware.service(bits)
 
     def _observe(self) -> None:
         assert self._count is not None

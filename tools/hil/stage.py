@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from emulator.profile import Profile
 from hal.interrupts import NONE
-from tools.hil.checks import Check, Judge, Tolerances
+from tools.hil.checks import Check, Judge, Tolerances, Verdict
+from tools.hil.lateness import LOOK_US, Lateness
 from tools.hil.pump import HostLate, PumpOnBoard
 from tools.hil.schedule import Schedule
 from tools.hil.target import Hand, Target
@@ -21,6 +22,7 @@ class Stage:
         self.board = target.board
         self.profile = profile
         self.judge = Judge(name, tolerances, hint)
+        self.lateness = Lateness(target)
         self.strokes: int | None = None
         """Strokes delivered, by the encoder; the same on every board."""
         self.truth: int | None = None
@@ -28,7 +30,17 @@ class Stage:
 
     def pump(self) -> PumpOnBoard:
         """Put a factory-fresh controller on the board."""
-        return PumpOnBoard(self.target, self.profile)
+        return PumpOnBoard(self.target, self.profile, self.lateness)
+
+    def ended(self) -> None:
+        """Say that what differs is the board's doing. Raises HostLate when it may be the machine's.
+
+        The tolerances hold as long as the machine takes no more than the margin in them.
+        """
+        late_us = self.lateness.worst_us
+        differs = any(check.verdict is Verdict.DIFFERS for check in self.judge.checks)
+        if differs and self.target.real_time and late_us > self.judge.tolerances.margin_us:
+            raise HostLate(f"{late_us / 1000:.1f} ms")
 
     def before(self, limit_us: int) -> None:
         """Say that what follows makes sense until then only. Raises HostLate."""
@@ -36,11 +48,18 @@ class Stage:
         if late_us > 0 and self.target.real_time:
             raise HostLate(f"{late_us / 1000:.1f} ms")
 
-    def ready(self, pump: PumpOnBoard, strokes: int, limit_us: int) -> None:
-        """Say that so many strokes are over, and it is not too late yet. Raises HostLate."""
-        self.before(limit_us)
-        if pump.strokes < strokes and self.target.real_time:
-            raise HostLate(f"a stroke of {strokes}")
+    def ready(self, pump: PumpOnBoard, schedule: Schedule, stroke: int, limit_us: int) -> None:
+        """Go on once a stroke is seen, if it is not too late by then. Raises HostLate.
+
+        One that is not told when it must be differs.
+        """
+        told_us = schedule.due_us(stroke) + self.judge.tolerances.stroke_us
+        while pump.strokes < stroke and self.target.now_us() < min(told_us, limit_us):
+            pump.run(LOOK_US)
+        if pump.strokes < stroke and self.target.now_us() >= told_us:
+            self.judge.failed(f"stroke {stroke}", "moved", "not seen")
+        else:
+            self.before(limit_us)
 
     def stop_after(self, pump: PumpOnBoard, schedule: Schedule, stroke: int) -> None:
         """Stop a quarter of an interval after a stroke is due, when the next is not driven yet.
@@ -85,7 +104,7 @@ class Stage:
         clock = self.board.clock
         start_us = clock.now_us()
         while clock.now_us() < start_us + within_us:
-            if self.board.wait_for_interrupt(start_us + within_us) & bits:
+            if self._look(start_us + within_us) & bits:
                 return clock.now_us() - start_us
         return within_us
 
@@ -93,9 +112,15 @@ class Stage:
         """Let time pass; return all bits that were raised."""
         deadline_us = self.board.clock.now_us() + for_us
         bits = NONE
-        while raised := self.board.wait_for_interrupt(deadline_us):
-            bits |= raised
+        while self.board.clock.now_us() < deadline_us:
+            bits |= self._look(deadline_us)
         return bits
+
+    def _look(self, until_us: int) -> int:
+        now_us = self.board.clock.now_us()
+        look_us = min(until_us - now_us, LOOK_US)
+        with self.lateness.look(self.target.now_us() + look_us):
+            return self.board.wait_for_interrupt(now_us + look_us)
 
     @property
     def moved(self) -> int:

@@ -53,6 +53,13 @@ class Target(ABC):
         """Return what the rotor has really turned, whole strokes; None: nobody can see it."""
         return None
 
+    def starved_us(self) -> int:
+        """Return how long the board has stood in line for a processor of this machine.
+
+        0 for a board that is no process beside the kit, whatever else this machine does.
+        """
+        return 0
+
     # Hands
 
     def power_cycle(self) -> None:
