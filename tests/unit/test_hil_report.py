@@ -206,6 +206,8 @@ def test_a_pump_that_cannot_play_a_scenario_is_no_difference_of_the_board(
         raise Refused(code, Refusal(LimitId.FLOW_MAX_PL_H, 108, 24))
 
     profile = Profile.load("rotor-40")
-    target: Any = SimpleNamespace(now_us=lambda: 0, hands=frozenset(), board=None)
+    target: Any = SimpleNamespace(
+        now_us=lambda: 0, starved_us=lambda: 0, hands=frozenset(), board=None, real_time=False
+    )
     played = play(Scenario("fast", "", refused, ""), target, profile, Tolerances())
     assert [check.verdict for check in played.checks] == [verdict]
