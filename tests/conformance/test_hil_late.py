@@ -62,7 +62,7 @@ def _verdicts(played: Played) -> set[Verdict]:
     return {check.verdict for check in played.checks}
 
 
-@pytest.mark.parametrize("name", ["bolus_on_top", "basal", "batches"])
+@pytest.mark.parametrize("name", ["basal", "batches", "reservoir"])
 def test_what_a_late_machine_spoils_is_played_again(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +72,7 @@ def test_what_a_late_machine_spoils_is_played_again(
     assert played.tries > 1
 
 
-@pytest.mark.parametrize("name", ["bolus_on_top", "basal", "batches"])
+@pytest.mark.parametrize("name", ["basal", "batches", "reservoir"])
 def test_what_it_spoils_each_time_is_not_judged(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     played = _played(Machine(monkeypatch, until_us=FOREVER_US, late_us=LATE_US), name)
     assert _verdicts(played) == {Verdict.NOT_TESTED}
