@@ -167,6 +167,7 @@ def _side_by_side(
         return [one for share in pool.map(on_one_board, range(boards)) for one in share]
 
 
+@pytest.mark.timeout(300)  # a busy machine plays much of it again
 @pytest.mark.parametrize(("make", "names"), [(_emulated, IN_REAL_TIME), (_micropython, STROKES)])
 def test_boards_on_ports_conform_in_real_time(
     profile: Profile, tmp_path: Path, make: MakeBoard, names: Collection[str]
