@@ -1,22 +1,30 @@
 """The pump's controller: runs against `hal`, speaks `protocol`, and knows nothing else.
 
-    controller    Firmware.service(interrupts) -> next deadline: the order in which things are done
-    modes         the mode table, and the only place that changes the mode
-    flow, pacer   exact rates, and when each stroke is due
-    delivery      strokes to the motor in batches, inside a dose that flash has reserved
-    stall         does the rotor still follow
-    bolus         the dose on top of the basal
-    path, path_checks, bridging   prime, and the bridge over a change of concentration
-    reservoir     computed volume, dates
-    level         sensed volume, and the lower of both
-    reservoir_watch   low, empty, a sensor that disagrees, a drug out of date
-    supply        battery, ERI, end of service
-    alarms        the alarm table, what stands, what sounds
-    journal, prescription, event_log, flash_queue, layout      what survives a reset
-    checks        may this prescription, bolus or refill be done
-    transactions  PREPARE / COMMIT / QUERY, each acting at most once
-    telemetry     session and requests
-    status        what the pump says of itself
+What happens when
+    controller      Firmware.service(interrupts) -> next deadline: the order of things
+    device          what it may know of its own pump
+    running, infusion, modes    what starts and ends delivery, what happens while it runs, the mode
+
+What flows
+    program, schedule, wall_clock, regimen    the prescription over the week, and what is due now
+    flow, pacer, delivery    exact rates, when a stroke is due, batches inside a reserved dose
+    bolus, dosing, periodic    boluses, and those of a program
+    path, bridging, primed    prime, and the bridge over a change of concentration
+    stall           does the rotor still follow
+
+What is allowed
+    checks, program_checks, path_checks    the pump's own limits
+    drugs, limits, daily    the drugs' limits, by the table
+    doses, grants, window, dose_limit, log_time    what was given, lockout, windowed maximum
+
+What is known, and said
+    reservoir, level, reservoir_watch, forecast    computed, sensed, low and empty, dates
+    supply, stop_watch, updates, alarms    battery, long stops, open updates; the alarm table
+    telemetry, status    session and requests, what the pump says of itself
+    transactions, acts, bolus_acts, plan, clock_commit    PREPARE and COMMIT, acting once
+
+What survives
+    journal, prescription, event_log, layout, flash_queue    flash, one operation at a time
 
 Nothing here imports a clock, chance or a host module: time comes from `hal.Clock`.
 """

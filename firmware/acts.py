@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from firmware import clock_commit
 from firmware.alarms import AlarmManager
-from firmware.bolus_acts import BolusActs, not_during_dose, state
+from firmware.bolus_acts import BolusActs, not_during_dose, room_beside_doses, state
 from firmware.checks import Refused, check_limits
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
@@ -51,6 +51,9 @@ from protocol.messages import (
     SetClockParameters,
     Therapy,
 )
+
+_SECOND_US: Final = 1_000_000
+_WALL_MAX_S: Final = 0xFFFFFFFF
 
 
 class Acts:
@@ -256,16 +259,29 @@ class Acts:
         """Where monotonic periodic boluses stand on the wall clock moves with it."""
         implanted_s = self._supply.implanted_wall_s
         check_clock(parameters.wall_s, implanted_s, self._supply.eos_wall_s(self._journal.durable))
+        now_us = self._clock.now_us()
+        room_beside_doses(self._infusion, parameters.wall_s, now_us, self._config)
         stored = self._infusion.stored
         if stored is None or stored.therapy.program is not ProgramKind.PERIODIC:
             return Plan()
-        first_s = max(0, stored.periodic_wall_s + parameters.wall_s - self._rtc.now_s())
         generation = self._journal.durable.generation + 1
-        return Plan(stored=replace(stored, generation=generation, periodic_wall_s=first_s))
+        return Plan(stored=self._moved(stored, parameters.wall_s, generation))
+
+    def _moved(self, stored: Stored, wall_s: int, generation: int) -> Stored:
+        """By the cadence, not by the shift in whole seconds: many of those would add up."""
+        cadence, now_us = self._infusion.schedule.cadence, self._clock.now_us()
+        first_s = stored.periodic_wall_s
+        if cadence is not None:
+            ahead_s = (cadence.next_us(now_us) - now_us) // _SECOND_US
+            first_s = min(wall_s + ahead_s, _WALL_MAX_S)
+        return replace(stored, generation=generation, periodic_wall_s=first_s)
 
     def _set_clock(self, txn: int, parameters: SetClockParameters, plan: Plan) -> None:
-        if plan.stored is not None:
-            self._infusion.stored = plan.stored
+        stored = self._infusion.stored
+        if stored is not None and (plan.stored is not None or self._infusion.taken_over):
+            # Not the plan's own: a scheduled change may have taken over while it was written.
+            generation = self._journal.durable.generation
+            self._infusion.stored = self._moved(stored, parameters.wall_s, generation)
         self._infusion.set_clock(parameters.wall_s, self._clock.now_us())
         # Before: as its record has it, also when a second has passed since.
         known = self._journal.txns[txn]

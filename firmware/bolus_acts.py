@@ -10,7 +10,14 @@ from dataclasses import replace
 
 from firmware.alarms import AlarmManager
 from firmware.bolus import REPEAT_GUARD_US, Bolus
-from firmware.checks import BolusPlan, Refused, check_bolus, check_limits, plan_bolus
+from firmware.checks import (
+    BolusPlan,
+    Refused,
+    check_beside,
+    check_bolus,
+    check_limits,
+    plan_bolus,
+)
 from firmware.device import DeviceConfig
 from firmware.event_log import EventLog
 from firmware.flow import ZERO, exceeds
@@ -21,6 +28,7 @@ from firmware.path import NO_CHANGE
 from firmware.path_checks import PRIMES, check_bridge, check_prime
 from firmware.plan import Plan
 from firmware.prescription import Stored
+from firmware.primed import primed_limits
 from hal.board import Board
 from protocol.codes import BolusBasal, BolusKind, Code, Mode, Role
 from protocol.errors import ErrorCode
@@ -46,6 +54,17 @@ def not_during_dose(infusion: Infusion) -> None:
     else:
         return
     raise Refused(ErrorCode.BUSY_DELIVERING, 0, given_pl // 1000, total_pl // 1000)
+
+
+def room_beside_doses(infusion: Infusion, wall_s: int, now_us: int, config: DeviceConfig) -> None:
+    """Refuse a clock by which the basal would leave a bolus that runs, or waits, no room."""
+    dosing = infusion.dosing
+    if not dosing.running:
+        return
+    most = infusion.most_at(wall_s * _US_PER_S, max(0, dosing.last_us - now_us))
+    for bolus in (dosing.current, dosing.suspended):
+        if bolus is not None and bolus.cut_short is None and not bolus.pauses_basal:
+            check_beside(bolus.flow, most, config)
 
 
 class BolusActs:
@@ -97,14 +116,20 @@ class BolusActs:
         computed_pl, lower_pl = infusion.reservoir.computed_pl(accounted), level.lower_pl(accounted)
         if parameters.kind in PRIMES:
             bolus = check_prime(parameters, prescribed.therapy, lower_pl, self._config)
-            return self._plan(bolus, computed_pl)
+            limits = primed_limits(self._log, parameters.kind, prescribed.therapy, self._config)
+            passed = check_limits(limits, parameters.override)
+            return self._plan(bolus, computed_pl)._replace(passed=passed)
         if suspends is not None:
             owed_pl = suspends.total_pl - suspends.given_pl
             computed_pl, lower_pl = computed_pl - owed_pl, lower_pl - owed_pl
         bolus = self._plan_dose(parameters, prescribed.therapy, suspends, lower_pl, now_us)
+        beside_pl = 0 if suspends is None else suspends.total_pl
+        limits = self._drug_limits(prescribed.therapy, bolus, beside_pl, now_us)
         if parameters.kind is BolusKind.PATIENT:
+            # His soft limits were passed with the prescription; no hard one ever is.
+            check_limits([one for one in limits if one.hard], 0)
             return self._plan(bolus, computed_pl)
-        passed = self._drug_limits(parameters, prescribed.therapy, bolus, now_us)
+        passed = check_limits(limits, parameters.override)
         self._not_by_mistake(bolus.strokes, parameters, now_us)
         return self._plan(bolus, computed_pl)._replace(passed=passed)
 
@@ -147,6 +172,10 @@ class BolusActs:
         assert infusion.stored is not None
         infusion.window.check_dose(infusion.stored, bolus, now_us, suspends)
         check_bolus(bolus, (asked.basis, asked.amount), therapy, basal, lower_pl, config)
+        if suspends is not None and not suspends.pauses_basal:
+            # What is suspended comes later than planned: perhaps beside a higher basal.
+            rest_us = bolus.duration_us + suspends.end_us - now_us
+            check_beside(suspends.flow, infusion.most(now_us, rest_us), config)
         return bolus
 
     def _plan(self, bolus: BolusPlan, computed_pl: int) -> Plan:
@@ -155,12 +184,12 @@ class BolusActs:
         return Plan(bolus.strokes, volume_pl // 1000, bolus.duration_us, left_nl, bolus=bolus)
 
     def _drug_limits(
-        self, parameters: BolusParameters, therapy: Therapy, bolus: BolusPlan, now_us: int
-    ) -> tuple[Passed, ...]:
+        self, therapy: Therapy, bolus: BolusPlan, beside_pl: int, now_us: int
+    ) -> list[Passed]:
+        """Return what it passes with the boluses of the last 24 h, and `beside_pl` that runs."""
         volume_pl = bolus.strokes * self._config.stroke_pl
-        recent_pl = -(-self._infusion.doses.extra_24h_pl(now_us) // 1)
-        limits = bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
-        return check_limits(limits, parameters.override)
+        recent_pl = -(-self._infusion.doses.extra_24h_pl(now_us) // 1) + beside_pl
+        return bolus_limits(therapy, volume_pl, recent_pl, self._config.minimum_rate_pl_h)
 
     def _not_by_mistake(self, strokes: int, parameters: BolusParameters, now_us: int) -> None:
         """A like dose within minutes is what a tool that crashed would ask for again."""

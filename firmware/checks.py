@@ -99,6 +99,15 @@ def check_reserve(volume_pl: int, therapy: Therapy, reservoir_pl: int) -> None:
         )
 
 
+def check_beside(bolus: Flow, basal: Flow, config: DeviceConfig) -> None:
+    """Refuse a bolus that with the basal beside it is more than the pump can give."""
+    both = plus(bolus, basal)
+    if exceeds(both, per_hour(config.flow_max_pl_h)):
+        raise Refused(
+            ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H, ceil_pl_h(both), config.flow_max_pl_h
+        )
+
+
 def check_bolus(
     plan: BolusPlan,
     wanted: tuple[RateBasis, int],
@@ -118,11 +127,7 @@ def check_bolus(
     if numerator > config.bolus_max_nl * 1000 * denominator:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, volume_nl, config.bolus_max_nl)
     check_reserve(strokes * config.stroke_pl, therapy, reservoir_pl)
-    both = plus(plan.flow, basal)
-    if exceeds(both, per_hour(config.flow_max_pl_h)):
-        raise Refused(
-            ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H, ceil_pl_h(both), config.flow_max_pl_h
-        )
+    check_beside(plan.flow, basal, config)
     if plan.duration_us > DAY_US:
         raise Refused(
             ErrorCode.LIMIT_HARD,

@@ -30,6 +30,8 @@ _ASKED: Final = (BolusKind.SINGLE, BolusKind.LOADING)
 """A human enters their amount, and may enter it twice."""
 _RESTARTS: Final = (Code.PROGRAM_COMMITTED, Code.SCHEDULED_CHANGE, Code.REFILLED)
 """A committed program or a refill restarts the lockout."""
+_ENDS: Final = {Code.BOLUS_STARTED: -1, Code.BOLUS_DONE: 1, Code.BOLUS_ENDED_EARLY: 1}
+"""Ends of boluses whose beginning lies further back."""
 _US_PER_S: Final = 1_000_000
 
 
@@ -99,6 +101,12 @@ class DoseHistory:
     def __init__(self) -> None:
         self.patient: PatientBolus = NO_PATIENT_BOLUS
         """What the prescription that counts grants the patient."""
+        self._log: EventLog | None = None
+        self._read_us: int | None = None
+        """How long before the boot the log was read from; None: there was no more of it."""
+        self._forget()
+
+    def _forget(self) -> None:
         self._spans: deque[Span] = deque()
         self._begun: deque[int] = deque(maxlen=KEPT)
         self._open: list[_Open] = []
@@ -116,20 +124,36 @@ class DoseHistory:
         """Take a record that is written now."""
         self._fold(record.tick_us, record)
 
-    def recover(self, log: EventLog, horizon_us: int) -> None:
-        """Read so much time of the log again: the longest of lockout and window, or 24 h."""
+    def reach(self, horizon_us: int) -> None:
+        """Let what is known go back so far, or as far as the log: a longer window is asked for."""
+        if self._read_us is not None and horizon_us > self._read_us:
+            assert self._log is not None
+            bridge = any(bolus.kind == BolusKind.BRIDGE for bolus in self._open)
+            self.recover(self._log, horizon_us, bridge)
+
+    def recover(self, log: EventLog, horizon_us: int, bridge: bool = False) -> None:
+        """Read so much time of the log again: the longest of lockout and window, or 24 h.
+
+        And on to the beginning of each bolus that ended in it. Of a bridge that is owed (`bridge`)
+        the beginning may lie before that.
+        """
+        self._forget()
+        self._log, self._read_us = log, None
         rows: list[tuple[int, LogRecord]] = []
-        whole = True
+        unbegun = 0
         for at_us, record in placed(log.newest_first()):
             rows.append((at_us, record))
-            if at_us < -max(horizon_us, DAY_US):
-                whole = False
+            unbegun = max(0, unbegun + _ENDS.get(record.code, 0))
+            if at_us < -max(horizon_us, DAY_US) and not unbegun:
+                self._read_us = max(horizon_us, DAY_US)
                 break
-        if rows and (not whole or log.first):
+        if rows and (self._read_us is not None or log.first):
             # What came before is not known: a lockout may have been running.
             self._lockout_us = rows[-1][0]
         for at_us, record in reversed(rows):
             self._fold(at_us, record)
+        if bridge and not self._open:
+            self._open.append(_Open(BolusKind.BRIDGE, log.boot_id, 0, 0))
 
     def _fold(self, at_us: int, record: LogRecord) -> None:
         code = record.code

@@ -19,6 +19,7 @@ from firmware.event_log import EventLog
 from firmware.flow import ZERO, Flow
 from firmware.journal import OWN_TXN, Journal, Txn
 from protocol.codes import BolusKind, Code, TxnOp, TxnState
+from protocol.errors import ErrorCode
 
 
 class Dosing:
@@ -50,18 +51,22 @@ class Dosing:
         return self.bolus is not None and self.bolus.running
 
     @property
+    def _flowing(self) -> Bolus | None:
+        """The bolus that is still to be given."""
+        bolus = self.current
+        return None if bolus is None or bolus.cut_short is not None else bolus
+
+    @property
     def flow(self) -> Flow:
-        """What flows of the bolus that runs."""
-        bolus = self.bolus
-        return bolus.flow if bolus is not None and bolus.running else ZERO
+        """What flows of the bolus that runs; nothing of one that is cut short, settled or not."""
+        bolus = self._flowing
+        return ZERO if bolus is None else bolus.flow
 
     @property
     def edge_us(self) -> int:
         """Until when strokes may be commanded for it; NEVER_US when there is none to be given."""
-        bolus = self.bolus
-        if bolus is None or not bolus.running or bolus.cut_short is not None:
-            return NEVER_US
-        return bolus.end_us
+        bolus = self._flowing
+        return NEVER_US if bolus is None else bolus.end_us
 
     @property
     def end_us(self) -> int:
@@ -84,7 +89,8 @@ class Dosing:
     @property
     def pauses_basal(self) -> bool:
         """True while a bolus takes the basal's place."""
-        return self.running and self.bolus is not None and self.bolus.pauses_basal
+        bolus = self._flowing
+        return bolus is not None and bolus.pauses_basal
 
     def find(self, txn: int, now_us: int) -> Bolus | None:
         """Return the bolus of a transaction, counted up to now, if it is still known here."""
@@ -127,9 +133,14 @@ class Dosing:
             self._journal.write()
 
     def refuse(self, kind: BolusKind, txn: int, plan: BolusPlan, why: Code, now_us: int) -> None:
-        """A bolus was committed, but can begin no more: it ends with nothing given."""
+        """A bolus was committed, but can begin no more: it ends with nothing given.
+
+        It is logged as refused: it has not begun, and one that runs has not ended.
+        """
         bolus = self._new(kind, txn, plan, now_us)
-        self._close(bolus, TxnState.ENDED_EARLY, why)
+        bolus.running = False
+        self._log.append(Code.BOLUS_REFUSED, ErrorCode.STATE)
+        self._record(bolus, TxnState.ENDED_EARLY, why)
         if not self.running:
             self.bolus = bolus
 
@@ -232,6 +243,9 @@ class Dosing:
             self._log.append(Code.BOLUS_DONE, given_nl)
         else:
             self._log.append(Code.BOLUS_ENDED_EARLY, given_nl, cause)
+        self._record(bolus, state, cause)
+
+    def _record(self, bolus: Bolus, state: TxnState, cause: Code | None) -> None:
         known = self._journal.txns.get(bolus.txn, Txn(bolus.txn))
         self._journal.durable.txn = replace(
             known, state=state, cause=cause or 0, given_strokes=bolus.given_strokes

@@ -245,7 +245,7 @@ class Infusion(Running):
     def _judge_stall(self, now_us: int) -> None:
         mode = self.modes.mode
         if mode is Mode.STALLED:
-            if self.stall.given_up(now_us):
+            if self.stall.given_up():
                 self.fail(StopReason.MOTOR_STALL, now_us)
         elif mode in PUMPING and self.stall.stalled(self.dosing.running, now_us):
             self._log.append(Code.STALL, self.stall.unconfirmed)

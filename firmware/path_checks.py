@@ -20,11 +20,15 @@ from firmware.path import (
     undelivered_pl,
 )
 from firmware.prescription import Stored
+from firmware.program_checks import AHEAD_MAX_S
 from protocol.codes import BolusKind
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import BolusParameters, Therapy
 
 PRIMES = (BolusKind.PRIME, BolusKind.PRIME_CATHETER)
+BRIDGE_MAX_S = AHEAD_MAX_S
+"""A bridge of more than a year is a rate that nobody meant, where a pump's range begins at 0."""
+_US_PER_S = 1_000_000
 
 
 class BridgePlan(NamedTuple):
@@ -79,7 +83,12 @@ def check_bridge(
     check_limits(bridge_limits(rate, before), parameters.override)
     _above_reserve(reservoir_pl, left_pl, stored.therapy)
     record = bridge(rate, left_pl, accounted)
-    return BridgePlan(record, left_pl // config.stroke_pl, time_us(left_pl, record.flow))
+    duration_us = time_us(left_pl, record.flow)
+    if duration_us > BRIDGE_MAX_S * _US_PER_S:
+        raise Refused(
+            ErrorCode.LIMIT_HARD, LimitId.BOLUS_DURATION_S, duration_us // _US_PER_S, BRIDGE_MAX_S
+        )
+    return BridgePlan(record, left_pl // config.stroke_pl, duration_us)
 
 
 def _within_flow(rate: Flow, config: DeviceConfig) -> None:

@@ -5,6 +5,8 @@ ends early, or may not begin, is not made up for. After a reset the instant of t
 begun is known from the log, by the wall clock, so that none is given twice.
 """
 
+from typing import Final
+
 from firmware.alarms import NEVER_US
 from firmware.bolus import bolus_flow
 from firmware.checks import BolusPlan, Refused, check_reserve
@@ -15,6 +17,9 @@ from firmware.program import periodic_dose
 from firmware.schedule import Schedule
 from firmware.window import Window
 from protocol.errors import ErrorCode
+
+_INEXACT_US: Final = 2_000_000
+"""Log and prescription hold whole seconds of the wall clock."""
 
 
 class PeriodicBoluses:
@@ -39,13 +44,18 @@ class PeriodicBoluses:
             self.due_us = cadence.next_us(now_us)
 
     def recover(self, now_us: int) -> None:
-        """Aim after a boot: at the first instant that is not the one begun last."""
+        """Aim after a boot: at the first instant that is not the one begun last.
+
+        One that began before the cadence did was of the program before, and keeps nothing back.
+        """
         cadence, last_s = self._schedule.cadence, self._doses.periodic_wall_s
         if cadence is None:
             return
         from_us = now_us
         if last_s is not None:
-            from_us = max(now_us, self._schedule.wall.boot_us(last_s) + cadence.every_us // 2)
+            last_us = self._schedule.wall.boot_us(last_s)
+            if last_us >= cadence.first_us - _INEXACT_US:
+                from_us = max(now_us, last_us + cadence.every_us // 2)
         self.due_us = cadence.next_us(from_us)
 
     def take(self, now_us: int) -> int:

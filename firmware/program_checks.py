@@ -26,6 +26,7 @@ from protocol.messages import (
     AT_ONCE,
     FILL_NOT_TOLD,
     NO_PERIODIC,
+    Drug,
     FlexStep,
     ProgramParameters,
     Therapy,
@@ -104,8 +105,8 @@ def _limit(limit_id: LimitId, value: int, limit: int) -> Refused:
 
 
 def _check_form(therapy: Therapy) -> None:
-    """1 to 5 drugs, each with a concentration, and of the programs' parts the program's own."""
-    if not therapy.drugs or any(not drug.concentration_pg_ml for drug in therapy.drugs):
+    """1 to 5 drugs, named and with a concentration, and of the programs' parts its own."""
+    if not therapy.drugs or not all(map(_drug, therapy.drugs)):
         raise Refused(ErrorCode.MALFORMED)
     rated = therapy.program in (ProgramKind.SIMPLE_CONTINUOUS, ProgramKind.PERIODIC)
     periodic = therapy.program is ProgramKind.PERIODIC
@@ -116,6 +117,12 @@ def _check_form(therapy: Therapy) -> None:
         or any(not 0 < step.days <= _WEEK for step in therapy.steps)
     ):
         raise Refused(ErrorCode.MALFORMED)
+
+
+def _drug(drug: Drug) -> bool:
+    """A name is read by people at every review: none may be blank, or more than a name."""
+    named = bool(drug.name.strip()) and drug.name.isprintable()
+    return named and drug.concentration_pg_ml > 0
 
 
 def _check_steps(steps: tuple[FlexStep, ...]) -> None:

@@ -132,15 +132,17 @@ class Regimen:
 
         Nothing is known of a fall-back or the end of a bridge: what flows now is taken to stay.
         """
+        return self.most_at(self.schedule.wall.wall_us(now_us), for_us)
+
+    def most_at(self, from_us: int, for_us: int) -> Flow:
+        """Return it for a time that begins at an instant of the wall clock, were it set to that."""
         here, stored = self.basal_flow(), self.prescribed
         if stored is None or self.held or self.bridging.owed:
             return here
-        from_us = self.schedule.wall.wall_us(now_us)
         most = self.schedule.program.highest(from_us, from_us + for_us)
-        pending_us = stored.pending_wall_s * _US_PER_S
-        if from_us < pending_us < from_us + for_us:
-            after = program_of(stored.pending, self._config)
-            then = after.highest(pending_us, from_us + for_us)
+        if 0 < stored.pending_wall_s * _US_PER_S < from_us + for_us:
+            pending_us = max(from_us, stored.pending_wall_s * _US_PER_S)
+            then = program_of(stored.pending, self._config).highest(pending_us, from_us + for_us)
             most = then if exceeds(then, most) else most
         return most
 
@@ -178,7 +180,7 @@ class Regimen:
         if self.prescribed is not None:
             therapy = self.prescribed.therapy
             horizon_s = max(therapy.patient.lockout_s, therapy.window_s)
-        self.doses.recover(self._log, horizon_s * _US_PER_S)
+        self.doses.recover(self._log, horizon_s * _US_PER_S, self.bridging.owed)
         self._log.listener = self.doses.take
         self.periodic.recover(self._clock.now_us())
 

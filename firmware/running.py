@@ -83,10 +83,10 @@ class Running(Regimen):
         self.delivery.change(self.basal_flow(), now_us)
 
     def stop(self, reason: StopReason, now_us: int) -> None:
-        """Finish the stroke and stop. Idempotent for the same reason."""
+        """Finish the stroke and stop. What stands already goes on standing for its own reason."""
         self.stops += 1
         durable = self._journal.durable
-        if self.modes.mode is Mode.STOPPED and durable.stop_reason not in _PASSING_REASONS:
+        if self.modes.mode not in PUMPING and durable.stop_reason not in _PASSING_REASONS:
             return
         self.dosing.cut(Code.STOPPED)
         self.bridging.hold()

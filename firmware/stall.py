@@ -13,7 +13,9 @@ from firmware.device import DeviceConfig
 class StallDetector:
     """Judges each ended batch."""
 
-    __slots__ = ("_config", "_first_missed_us", "last_confirmed_us", "unconfirmed")
+    __slots__ = (
+        "_config", "_first_missed_us", "_last_missed_us", "last_confirmed_us", "unconfirmed",
+    )  # fmt: skip
 
     def __init__(self, config: DeviceConfig) -> None:
         self._config = config
@@ -21,6 +23,7 @@ class StallDetector:
         """Commanded strokes in a row that did not move the rotor."""
         self.last_confirmed_us = 0
         self._first_missed_us = 0
+        self._last_missed_us = 0
 
     def begin(self, now_us: int) -> None:
         """Delivery starts: nothing is missed yet."""
@@ -32,6 +35,7 @@ class StallDetector:
         if not commanded:
             return
         missing = commanded - moved
+        self._last_missed_us = now_us
         if missing <= 0:
             self.unconfirmed = 0
             self.last_confirmed_us = now_us
@@ -67,6 +71,9 @@ class StallDetector:
         enough = self.unconfirmed >= self._config.stall_strokes
         return self.due_us(bolus=False) if enough else NEVER_US
 
-    def given_up(self, now_us: int) -> bool:
-        """Return True when nothing has moved for so long that delivery is given up."""
-        return now_us - self.last_confirmed_us >= self._config.stall_limit_us
+    def given_up(self) -> bool:
+        """Return True when strokes have moved nothing for so long that delivery is given up.
+
+        Time in which no stroke was due says nothing of the rotor.
+        """
+        return self._last_missed_us - self.last_confirmed_us >= self._config.stall_limit_us

@@ -17,6 +17,8 @@ from protocol.codes import Code
 CHECK_US: Final = HOUR_US
 """The battery is looked at this often; its voltage moves by microvolts in an hour."""
 _DAY_S: Final = 86_400
+_WALL_MAX_S: Final = 0xFFFFFFFF
+"""The wall clock's last second, in 2136: no date is said that it cannot show."""
 
 
 class Supply:
@@ -30,7 +32,8 @@ class Supply:
         self._alarms = alarms
         self._config = config
         self.implanted_wall_s = who.implanted_wall_s
-        self._cap_wall_s = who.implanted_wall_s + config.service_days * _DAY_S
+        cap_s = who.implanted_wall_s + config.service_days * _DAY_S
+        self._cap_wall_s = min(cap_s, _WALL_MAX_S)
         self.next_check_us = 0
 
     def eri_wall_s(self, durable: Durable) -> int:

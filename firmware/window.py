@@ -54,7 +54,7 @@ class Window:
             given_pl = [suspends.given_pl]
             left_us = suspends.end_us - now_us
             planned.append(Span(end_us, end_us + left_us, suspends.left_pl))
-        self._judge(stored, self._doses.spans(now_us, given_pl), planned, now_us)
+        self._judge(stored, given_pl, planned, now_us)
 
     def check_running(self, stored: Stored, dosing: Dosing, now_us: int) -> None:
         """Refuse that what runs goes on, if more could be given now than is prescribed."""
@@ -66,7 +66,7 @@ class Window:
         if waits is not None:
             planned.append(Span(planned[0].end_us, dosing.last_us, waits.left_pl))
             given_pl.append(waits.given_pl)
-        self._judge(stored, self._doses.spans(now_us, given_pl), planned, now_us)
+        self._judge(stored, given_pl, planned, now_us)
 
     def check_change(self, therapy: Therapy, at_wall_s: int, now_us: int) -> None:
         """Refuse a program that would pass its own window together with what was given before it.
@@ -77,6 +77,7 @@ class Window:
         if not therapy.window_nl:
             return
         window_us = therapy.window_s * _US_PER_S
+        self._doses.reach(window_us)
         wall_us = self._schedule.wall.wall_us(now_us)
         at_wall_us = at_wall_s * _US_PER_S or wall_us
         before, after = self._schedule.program, program_of(therapy, self._config)
@@ -88,7 +89,10 @@ class Window:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _judge(self, stored: Stored, given: list[Span], planned: list[Span], now_us: int) -> None:
+    def _judge(self, stored: Stored, given_pl: list[int], planned: list[Span], now_us: int) -> None:
+        """`given_pl`: what the boluses that run, or are suspended, have given."""
+        self._doses.reach(max(stored.therapy.window_s, stored.pending.window_s) * _US_PER_S)
+        given = self._doses.spans(now_us, given_pl)
         end_us = max((span.end_us for span in planned), default=now_us)
         therapy, program = stored.therapy, self._schedule.program
         if therapy.window_nl:

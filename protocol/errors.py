@@ -98,3 +98,4 @@ class LimitId(enum.IntEnum):
     DOSE_FALL_PERCENT = 17
     DOSE_START_PG = 18
     DOSE_STEP_PG = 19
+    PRIMED_NL = 20

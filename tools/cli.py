@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code. `arguments` default to the command line's."""
+    output.stand_in()
     words = _joined(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(words)

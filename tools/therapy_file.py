@@ -124,6 +124,8 @@ def _drug_name(value: object) -> str:
     name = toml_file.text(value)
     if not name or name != name.strip() or len(name.encode()) > 24:
         raise ValueError(f"{quantity.shown(name)}: a drug name is 1 to 24 characters")
+    if not name.isprintable():  # a line feed or an escape would draw a review of its own
+        raise ValueError(f"{name!a}: a drug name is of printable characters")
     if name != name.lower():
         raise ValueError(f'"{name}": drug names are lower case: "{name.lower()}"')
     return name

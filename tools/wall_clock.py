@@ -26,14 +26,21 @@ def wall_s(value: object) -> int:
 
 
 def typed_s(text: str) -> int:
-    """Return a wall-clock time of a command line, e.g. 2027-01-04T09:00. Raises QuantityError."""
+    """Return a wall-clock time of a command line, e.g. 2027-01-04T09:00. Raises QuantityError.
+
+    A date alone is none: nobody who leaves out the time of day means midnight.
+    """
+    needed = f"{shown(text)}: a wall-clock time is needed, e.g. 2027-01-04T09:00:00"
     try:
-        return wall_s(datetime.datetime.fromisoformat(text))
+        moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
-        if "Invalid isoformat" in str(error):
-            raise QuantityError(
-                f"{shown(text)}: a wall-clock time is needed, e.g. 2027-01-04T09:00:00"
-            ) from None
+        why = "" if "Invalid isoformat" in str(error) else f" ({error})"
+        raise QuantityError(needed + why) from None
+    if ":" not in text:
+        raise QuantityError(needed)
+    try:
+        return wall_s(moment)
+    except ValueError as error:
         raise QuantityError(str(error)) from None
 
 

@@ -149,14 +149,15 @@ def test_the_therapy_is_not_programmed_twice(start: Start, tmp_path: Path, thera
     assert second.ask("status")["pump.computed_ul"] == 38_500
 
 
-def test_a_killed_process_leaves_a_pump_that_starts(
+def test_a_killed_process_leaves_a_pump_that_starts_as_it_was_said_to_be(
     start: Start, tmp_path: Path, therapy: str
 ) -> None:
-    words = ["--state", str(tmp_path / "pump"), "--therapy", therapy, "--speed", "step"]
-    first = start(*words)
+    words = ["--state", str(tmp_path / "pump"), "--speed", "step"]
+    first = start(*words, "--therapy", therapy)
     first.stop(signal.SIGKILL)
     second = start(*words)
     status = second.ask("status")
+    assert status["pump.mode"] == "basal"
     assert status["pump.computed_ul"] == status["truth.reservoir_ul"] == 40_000
 
 

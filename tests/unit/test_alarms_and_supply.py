@@ -163,3 +163,8 @@ def test_unusual_rates_stay_exact() -> None:
     nurse.program(therapy(volume_per_day(123_457)), 40_000_000)
     nurse.run(100 * DAY_US)
     assert abs(nurse.truth_delivered_nl - 12_345_700) <= STROKE_NL
+
+
+def test_a_service_life_that_the_wall_clock_cannot_show_ends_with_it() -> None:
+    nurse = Nurse(implanted_wall_s=(1 << 32) - 10_000)
+    assert nurse.ask("STATUS").eos_wall_s == (1 << 32) - 1

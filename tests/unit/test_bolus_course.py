@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from nurse import MINUTE_US, STROKE_NL, Nurse, Refusals, bolus, therapy
+from nurse import MINUTE_US, START_WALL_S, STROKE_NL, Nurse, Refusals, bolus, therapy
 from patient import CASE_6, DOSE_NL, HOUR_US, REQUEST, Patient, ready, refusal
+from week import CASE_5
 
+from emulator.devices.motor import STROKE
 from emulator.profile import Profile
 from firmware import path
 from firmware.flow import DAY_US
@@ -13,6 +15,7 @@ from hal.interfaces import ResetCause
 from protocol import codec
 from protocol.codes import BolusBasal, BolusKind, Code, Mode, RateBasis, Role, TxnOp
 from protocol.errors import ErrorCode, LimitId
+from protocol.messages import SetClockParameters
 
 
 @pytest.mark.requirement("R-036")
@@ -158,3 +161,23 @@ def test_without_a_request_no_patient_bolus_is_ever_given() -> None:
     assert kinds == [BolusKind.SINGLE] * singles
     assert singles > 5
     assert pump.status.boluses_24h == 0
+
+
+def test_nothing_of_a_bolus_that_was_cut_short_flows_while_its_last_stroke_ends() -> None:
+    """The battery fails in a stroke, and the clock is set before it ends: the flow is judged."""
+    nurse = Nurse()
+    nurse.program(CASE_5, 40_000_000)
+    nurse.bolus(100_000, 20 * MINUTE_US)
+    nurse.run(MINUTE_US)
+    while not 0 < nurse.board.motor.motion.driven_at(nurse.world.now_us) % STROKE < STROKE // 2:
+        nurse.run(10_000)
+    nurse.board.faults.inject("battery.drain", {"percent": 98}, None)
+    nurse.run(0)
+    assert nurse.status.mode is Mode.MINIMUM_RATE
+    assert nurse.status.bolus is BolusKind.SINGLE
+    nurse.do(TxnOp.SET_CLOCK, SetClockParameters(START_WALL_S + 1800))
+    nurse.run(MINUTE_US)
+    assert nurse.status.bolus is BolusKind.NONE
+    before_nl = nurse.truth_delivered_nl
+    nurse.run(4 * HOUR_US)
+    assert abs(nurse.truth_delivered_nl - before_nl - 1_000) <= STROKE_NL

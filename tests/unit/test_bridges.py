@@ -312,6 +312,20 @@ def test_an_old_program_that_gave_nothing_needs_a_bridging_dose() -> None:
     assert dose(nurse, BolusKind.BRIDGE, 300_000_000).state is TxnState.DELIVERING
 
 
+@pytest.mark.parametrize("wanted", [1, 400_000])
+def test_a_bridge_of_more_than_a_year_is_refused_where_any_rate_is_within_the_range(
+    wanted: int,
+) -> None:
+    """1 pg/day would take longer than the preview's 64 bits of microseconds."""
+    nurse = Nurse("valve-40", drugs=(solute(WEAK),), catheter_pl=CATHETER_PL)
+    nurse.program(of(WEAK, rate=Rate(RateBasis.MASS_PG, RatePer.DAY, wanted)), FILL_NL)
+    change(nurse, rate=Rate(RateBasis.MASS_PG, RatePer.DAY, wanted))
+    with pytest.raises(Refusals) as refused:
+        dose(nurse, BolusKind.BRIDGE)
+    detail = refused.value.refusal
+    assert (detail.id, detail.limit) == (LimitId.BOLUS_DURATION_S, 366 * 86_400)
+
+
 def test_the_end_of_service_and_72_hours_of_stall_end_a_bridge_for_good() -> None:
     nurse, result = bridging()
     nurse.board.faults.inject("magnet_field", {}, None)

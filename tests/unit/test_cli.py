@@ -1,6 +1,7 @@
 """The console script: sub-commands load when chosen, and it ends cleanly however it ends."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -107,3 +108,25 @@ def test_a_reader_that_stops_reading_is_no_traceback() -> None:
     _, err = done.communicate(timeout=60)
     assert err == ""
     assert done.returncode == cli.EXIT_PIPE
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code", "err"),
+    [
+        (">&-", "--version", 0, ""),
+        ("<&-", "programmer --port /nowhere bolus 20ug", 2, "itpump: nobody is there to confirm"),
+        ("2>&-", "programmer --port /nowhere --json status", 4, ""),
+    ],
+)
+def test_a_stream_that_the_caller_has_closed_is_no_traceback(
+    closed: str, words: str, code: int, err: str
+) -> None:
+    done = subprocess.run(
+        f'"{sys.executable}" -c "import sys; from tools.cli import main; sys.exit(main())" '
+        f"{words} {closed}",
+        shell=True, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert done.stderr.startswith(err)
+    assert done.stderr.count("\n") == bool(err)
+    assert not done.stdout or json.loads(done.stdout)["exit_code"] == code

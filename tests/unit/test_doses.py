@@ -295,3 +295,32 @@ def test_a_boot_learns_from_the_log_what_the_boot_before_knew(data: st.DataObjec
     assert again.wait_us(now_us) == book.live.wait_us(now_us)
     assert again.begun_24h(now_us) == book.live.begun_24h(now_us)
     assert given_pl(again, now_us, DAY_US) == given_pl(book.live, now_us, DAY_US)
+
+
+# --- how far back a boot reads -------------------------------------------------------------------
+
+
+def test_of_a_bolus_that_ended_within_the_horizon_the_beginning_is_read_too() -> None:
+    book = Book()
+    book.write(0, Code.BOLUS_STARTED, 400_000, BolusKind.SINGLE)
+    book.write(HOUR, Code.INTERROGATED)
+    book.write(23 * HOUR, Code.BOLUS_DONE, 400_000)
+    book.reset(ResetCause.WATCHDOG, 40 * HOUR)
+    history = book.again()
+    assert history.begun_24h(0) == 0
+    assert given_pl(history, 0, DAY_US) == Fraction(400_000_000 * (7 * HOUR + 1), 23 * HOUR)
+
+
+def test_a_bridge_that_began_before_the_horizon_is_not_taken_for_the_patients_when_it_ends() -> (
+    None
+):
+    book = Book()
+    book.write(0, Code.BOLUS_STARTED, 300_000, BolusKind.BRIDGE)
+    book.write(HOUR, Code.INTERROGATED)
+    book.reset(ResetCause.WATCHDOG, 40 * HOUR)
+    history = DoseHistory()
+    history.patient = PATIENT
+    history.recover(book, 0, bridge=True)  # type: ignore[arg-type]
+    history.take(LogRecord(9, 2, Code.BOLUS_DONE, 5 * S, 0, 300_000, 0))
+    assert (history.wait_us(5 * S), history.begun_24h(5 * S)) == (0, 0)
+    assert given_pl(history, 5 * S, DAY_US) == 0

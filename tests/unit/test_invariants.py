@@ -8,7 +8,8 @@ import pytest
 from nurse import DRUG, Nurse, therapy
 
 from firmware.flow import DAY_US, HOUR_US, per_hour
-from protocol.codes import LockoutFrom, RateBasis
+from firmware.modes import PUMPING
+from protocol.codes import Code, LockoutFrom, RateBasis
 from protocol.messages import PatientBolus
 from tools.scenario.invariants import MOVED, QUIET_US, SAID, Invariants
 
@@ -96,6 +97,18 @@ def test_a_pump_that_breaks_an_invariant_is_found(name: str) -> None:
     nurse.world.run_until(nurse.world.now_us + QUIET_US + HOUR_US)
     assert seen.count > 0
     assert {what.split(": ")[1] for what in seen.violations} == {name}
+
+
+def test_a_pump_that_is_empty_by_a_disputed_sensor_alone_goes_on_and_breaks_none() -> None:
+    nurse = Nurse("sensed-20", fill_nl=100_000)
+    seen = Invariants(nurse.pump)
+    seen.watch()
+    nurse.program(None, 20_000_000)
+    nurse.run(DAY_US)
+    assert nurse.alarms[Code.SENSOR_DISAGREE]
+    assert nurse.alarms[Code.EMPTY_RESERVOIR]
+    assert nurse.status.mode in PUMPING
+    assert seen.count == 0, seen.violations
 
 
 def test_a_log_that_leaves_out_a_record_is_found() -> None:

@@ -17,6 +17,7 @@ from protocol.codes import (
     ProgramKind,
     RateBasis,
     RatePer,
+    Role,
     TxnOp,
     TxnState,
 )
@@ -259,6 +260,30 @@ def test_boluses_of_the_last_24_hours_count_together(running: Nurse) -> None:
     running.run(23 * HOUR_US + MINUTE_US)  # the first one is a day old
     bolus(running, 400 * UG, over_us=HOUR_US)
     assert overridden(running) == []
+
+
+@pytest.mark.requirement("R-031")
+def test_a_patient_bolus_after_a_clinicians_never_passes_the_hard_limit(nurse: Nurse) -> None:
+    """900 ug/day, four of 200 ug granted: 1700. A clinician's 400 leaves the patient three."""
+    grant = PatientBolus(RateBasis.MASS_PG, 200 * UG, 1200, 600, LockoutFrom.START, 4)
+    program(nurse, replace(of(900 * UG), patient=grant), override=1)
+    bolus(nurse, 400 * UG, override=1, over_us=60 * MINUTE_US)
+    wanted = BolusParameters(BolusKind.PATIENT, RateBasis.VOLUME_PL, 0, 0, 0)
+    for _ in range(3):
+        nurse.run(25 * MINUTE_US)
+        nurse.hello(Role.PATIENT)
+        nurse.do(TxnOp.BOLUS, wanted)
+    nurse.run(25 * MINUTE_US)
+    nurse.hello(Role.PATIENT)
+    with pytest.raises(Refusals) as refused:
+        nurse.do(TxnOp.BOLUS, wanted)
+    assert (refused.value.code, refused.value.refusal.id) == (
+        ErrorCode.LIMIT_HARD,
+        LimitId.DOSE_PER_DAY_PG,
+    )
+    nurse.run(DAY_US)
+    nurse.hello(Role.PATIENT)
+    nurse.do(TxnOp.BOLUS, wanted)
 
 
 @pytest.mark.requirement("R-031")

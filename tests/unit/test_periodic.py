@@ -102,6 +102,17 @@ def test_a_reset_while_one_runs_ends_it_and_gives_it_no_second_time(off_us: int 
         assert [r.b for r in ended] == [Code.RESET]
 
 
+def test_a_reset_before_the_first_one_of_a_new_program_keeps_it() -> None:
+    """The last one of the program before began less than half an interval earlier."""
+    pump = running()
+    pump.run(10 * MINUTE_US)
+    pump.program(program(9 * 60 + 50))
+    pump.run(10 * MINUTE_US)
+    pump.board.reset(ResetCause.WATCHDOG)
+    pump.run(3 * HOUR_US)
+    assert begun_s(pump) == [0, 3000, 3000 + EVERY_S]
+
+
 def test_a_clock_that_is_set_moves_none() -> None:
     pump = running(first_min=14 * 60)
     pump.run(6 * HOUR_US)
@@ -116,6 +127,20 @@ def test_a_clock_that_is_set_moves_none() -> None:
 
 def refused(pump: Nurse) -> list[int]:
     return [r.a for r in pump.log if r.code is Code.BOLUS_REFUSED and r.b == 0]
+
+
+def test_a_clock_that_is_set_often_moves_none_over_a_reset() -> None:
+    """Each time in the middle of a second, of which the wall clock tells nothing."""
+    pump = running()
+    pump.run(10 * MINUTE_US)
+    for _ in range(8):
+        pump.run(1_700_000)
+        pump.do(TxnOp.SET_CLOCK, SetClockParameters(pump.status.wall_s - 60))
+    pump.board.reset(ResetCause.WATCHDOG)
+    boot_us = pump.world.now_us
+    pump.run(2 * HOUR_US)
+    (begun,) = (r for r in pump.log if r.code is Code.BOLUS_STARTED and r.boot_id == 2)
+    assert abs(boot_us + begun.tick_us - EVERY_S * 1_000_000) <= 1_000_000
 
 
 def test_one_at_a_time_a_clinicians_bolus_displaces_the_one_that_is_due() -> None:

@@ -10,9 +10,12 @@ from protocol.codes import (
     BolusKind,
     Code,
     Mode,
+    RateBasis,
+    TxnOp,
     TxnState,
 )
 from protocol.errors import ErrorCode, LimitId
+from protocol.messages import BolusParameters, Refusal
 
 
 @pytest.mark.requirement("R-056")
@@ -129,3 +132,51 @@ def test_a_prime_that_was_interrupted_is_over(how: str) -> None:
     assert -STROKE_NL <= result.given_nl - given_nl <= uncertain_nl
     nurse.run(DAY_US)
     assert abs(nurse.truth_delivered_nl - given_nl - 150_000) <= STROKE_NL
+
+
+def again(nurse: Nurse, kind: BolusKind = BolusKind.PRIME, override: int = 0) -> Refusals | None:
+    """Ask for a prime; what the pump has against it."""
+    nurse.hello()
+    try:
+        nurse.do(TxnOp.BOLUS, BolusParameters(kind, RateBasis.VOLUME_PL, 0, 0, 0, override))
+    except Refusals as refused:
+        return refused
+    return None
+
+
+def primed() -> Nurse:
+    nurse = running(path="empty")
+    assert again(nurse) is None
+    nurse.run(DAY_US)
+    return nurse
+
+
+@pytest.mark.parametrize("kind", [BolusKind.PRIME, BolusKind.PRIME_CATHETER])
+def test_a_path_that_was_primed_is_primed_again_only_on_purpose(kind: BolusKind) -> None:
+    nurse = primed()
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(0)
+    refused = again(nurse, kind)
+    assert refused is not None
+    assert refused.code is ErrorCode.LIMIT_SOFT
+    volume_nl = PATH_NL if kind is BolusKind.PRIME else PATH_NL - 140_000
+    assert refused.refusal == Refusal(LimitId.PRIMED_NL, volume_nl, 0)
+    assert again(nurse, kind, override=1) is None
+    assert nurse.status.mode is Mode.PRIME
+    overridden = [record for record in nurse.log if record.code is Code.LIMIT_OVERRIDDEN]
+    assert [record.a for record in overridden] == [LimitId.PRIMED_NL]
+
+
+def test_a_prime_that_was_cut_short_a_refill_and_another_catheter_ask_for_no_override() -> None:
+    nurse = running(path="empty")
+    assert again(nurse) is None
+    nurse.run(5 * MINUTE_US)
+    nurse.stop()
+    nurse.resume()
+    assert again(nurse) is None
+    nurse = primed()
+    nurse.refill(FILL_NL)
+    assert again(nurse) is None
+    nurse = primed()
+    nurse.program(of(STRONG, catheter_um=700_000))
+    assert again(nurse) is None

@@ -148,6 +148,26 @@ def test_a_valve_that_has_shut_is_a_stall_until_it_is_reset() -> None:
     assert 400_000 - 2_000 <= pump.truth_delivered_nl - 10_000 <= 400_000
 
 
+def test_a_stall_of_a_pump_without_basal_does_not_end_its_service() -> None:
+    """No stroke is due, so nothing says that the valve is still shut: it waits for somebody."""
+    pump = _pump("valve-40")
+    pump.program(therapy(volume_per_day(0)), 40_000_000)
+    pump.board.faults.inject("magnet_field", {"fav": True}, 60 * MINUTE_US)
+    pump.run(60 * MINUTE_US)
+    pump.bolus(40_000)
+    pump.run(5 * DAY_US)
+    assert (pump.status.mode, pump.alarms) == (Mode.STALLED, {Code.MOTOR_STALL: True})
+    pump.board.faults.inject("fav_reset", {})
+    pump.hello()
+    pump.stop()
+    pump.clear(Code.MOTOR_STALL)
+    pump.resume()
+    pump.bolus(40_000)
+    pump.run(DAY_US)
+    assert pump.truth_delivered_nl == 10_000 + 40_000
+    assert pump.alarms == {}
+
+
 def test_a_dump_during_a_bolus_leaves_the_bolus_what_it_was() -> None:
     pump = _pump("valve-40")
     pump.program(therapy(volume_per_day(400_000)), 40_000_000)

@@ -112,6 +112,14 @@ def test_who_leaves_before_the_end_leaves_the_program(
         assert desk.run("resume", "--yes") == 0
 
 
+def test_nobody_is_sent_to_resume_what_has_no_program(desk: Desk) -> None:
+    assert desk.run("refill", "--empty", "--residual", "20mL", "--yes") == 0
+    assert desk.run("refill", "20mL", "--residual", "0mL", "--yes") == 0
+    assert "STAYS_STOPPED: a refill does not start the pump again: it has no program" in desk.out
+    assert desk.run("resume", "--yes") == 3
+    assert "a program starts it, `resume` where it has one" in desk.err
+
+
 def test_an_entry_that_cannot_be_used_says_that_the_pump_has_stopped(desk: Desk) -> None:
     assert desk.run("refill", "--empty", typed="y\n\n") == 2
     assert "before that the pump has done this: the pump has stopped" in desk.err

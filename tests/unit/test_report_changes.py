@@ -39,9 +39,16 @@ def by_another_tool(desk: Desk, tmp_path: Path, text: str = MORE) -> None:
     (tmp_path / "kept").rename(ours)
 
 
-def report(desk: Desk) -> dict[str, object]:
-    assert desk.run("report", "--json") == 0, desk.err
+def report(desk: Desk, *words: str) -> dict[str, object]:
+    assert desk.run("report", "--json", *words) == 0, desk.err
     return desk.values()
+
+
+def doses(desk: Desk, *words: str) -> list[str]:
+    """What the report says of each dose, and of all."""
+    found = report(desk, *words)["doses"]
+    assert isinstance(found, list)
+    return [one["given"] for one in found]
 
 
 @pytest.mark.requirement("R-253")
@@ -73,13 +80,13 @@ def test_of_another_tool_s_change_nothing_is_claimed(desk: Desk, tmp_path: Path)
     values = report(desk)
     assert values["before"] is None
     assert values["before_unknown"] == (
-        "changed by another tool, settings before are not known here"
+        "a change is not in this tool's journal, settings before are not known here"
     )
     assert [(act["code"], act["by"]) for act in values["done"]] == [  # type: ignore[attr-defined]
-        ("PROGRAM_COMMITTED", "another tool"), ("CLOCK_SET", "this tool"),
+        ("PROGRAM_COMMITTED", "not in the journal"), ("CLOCK_SET", "this tool"),
     ]  # fmt: skip
     assert desk.run("report") == 0
-    assert "changed by another tool, settings before are not known here" in desk.out
+    assert "a change is not in this tool's journal, settings before are not known here" in desk.out
 
 
 def test_what_this_tool_read_before_another_changed_it_is_known(desk: Desk, tmp_path: Path) -> None:
@@ -97,7 +104,7 @@ def test_an_earlier_visit_s_acts_claim_nothing_of_this_one(desk: Desk, tmp_path:
     desk.line.pass_time(10 * DAY_US)
     by_another_tool(desk, tmp_path, THERAPY.replace('reservoir_fill = "40 mL"\n', ""))
     values = report(desk)
-    assert [act["by"] for act in values["done"]] == ["another tool"]  # type: ignore[attr-defined]
+    assert [act["by"] for act in values["done"]] == ["not in the journal"]  # type: ignore[attr-defined]
     assert values["before"] is None
 
 
@@ -160,15 +167,36 @@ def test_doses_of_a_visit_are_the_plant_s(desk: Desk) -> None:
     assert desk.run("bolus", "20ug", "--over", "5min", "--yes") == 0
     desk.line.pass_time(150_000_000)
     assert desk.run("stop") == 0
-    doses = report(desk)["doses"]
-    assert isinstance(doses, dict)
-    rows = list(doses.items())
-    assert rows[0][1] == "baclofen 10 ug = 20 uL asked for; baclofen 10 ug = 20 uL given"
-    assert rows[1][1] == (
+    given = doses(desk)
+    assert given[0] == "baclofen 10 ug = 20 uL asked for; baclofen 10 ug = 20 uL given"
+    assert given[1] == (
         "baclofen 20 ug = 40 uL asked for; baclofen 10 ug = 20 uL given, ended early"
     )
-    given_ul = float(rows[2][1].split()[0])
+    given_ul = float(given[2].split()[0])
     assert abs(desk.line.delivered_ul - before_ul - given_ul) <= 1
+
+
+def test_two_doses_within_a_minute_are_two(desk: Desk) -> None:
+    for _ in range(2):
+        assert desk.run("bolus", "1ug", "--yes", "--again") == 0
+        desk.line.pass_time(10_000_000)
+    assert doses(desk)[:2] == ["baclofen 1 ug = 2 uL asked for; baclofen 1 ug = 2 uL given"] * 2
+
+
+def test_a_dose_that_the_power_cut_is_told_as_the_most_that_it_can_have_been(desk: Desk) -> None:
+    before_ul = desk.line.delivered_ul
+    assert desk.run("bolus", "20ug", "--over", "5min", "--yes") == 0
+    desk.line.pass_time(100_000_000)
+    desk.line.pump.board.power_cut(1_000_000)
+    given_ul = desk.line.delivered_ul - before_ul
+    desk.line.pass_time(2_000_000)
+    bolus, total = doses(desk, "--since", "0")  # a reset ends the visit
+    most_ul = float(bolus.rpartition("= ")[2].split()[0])
+    assert bolus.endswith("uL given, ended early")
+    assert "; at most baclofen" in bolus
+    assert given_ul < most_ul <= given_ul + 10
+    unseen_ul = float(total.rpartition("; ")[2].removesuffix(" uL of it is unconfirmed"))
+    assert 0 < unseen_ul <= 10
 
 
 def test_dates_are_the_pump_s(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from protocol.codes import TxnOp
 from protocol.errors import ErrorCode, LimitId
 from protocol.messages import (
     FILL_NOT_TOLD,
+    Drug,
     FlexStep,
     Prepare,
     ProgramParameters,
@@ -90,6 +91,13 @@ def test_parts_of_another_program_are_malformed(wanted: Therapy) -> None:
     nurse = Nurse()
     with pytest.raises(Refusals, match="MALFORMED"):
         nurse.program(wanted)
+
+
+@pytest.mark.parametrize("name", ["", " ", "baclofen\nachievable 0", "\x1b[8mbaclofen"])
+def test_a_drug_whose_name_nobody_can_read_at_a_review_is_malformed(name: str) -> None:
+    nurse = programmed(therapy())
+    with pytest.raises(Refusals, match="MALFORMED"):
+        nurse.program(replace(therapy(), drugs=(Drug(name, 2_000_000_000),)))
 
 
 def test_thirteen_steps_run_and_a_fourteenth_is_refused() -> None:

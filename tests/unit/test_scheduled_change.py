@@ -15,7 +15,7 @@ from nurse import (
     therapy,
     volume_per_day,
 )
-from week import CASE_5
+from week import CASE_5, PERIODIC
 
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
@@ -35,6 +35,7 @@ DAY_S = 86_400
 AT_S = START_WALL_S + 2 * DAY_S
 AT_US = 2 * DAY_US
 FASTER = therapy(volume_per_day(600_000))
+EVERY_3_H = replace(PERIODIC.periodic, every_s=3 * 3600)
 
 
 def schedule(nurse: Nurse, wanted: Therapy = FASTER, at_s: int = AT_S) -> None:
@@ -267,6 +268,49 @@ def test_a_commit_that_is_being_written_at_the_very_instant(op: TxnOp) -> None:
     nurse.run(0)
     assert nurse.status.generation == generation
     assert nurse.status.pending_wall_s == 0
+
+
+@pytest.mark.parametrize("after", [FASTER, replace(PERIODIC, periodic=EVERY_3_H)])
+@pytest.mark.parametrize("before", [therapy(), PERIODIC])
+def test_a_clock_that_is_being_set_at_the_very_instant(before: Therapy, after: Therapy) -> None:
+    """What runs is what the pump says, and periodic boluses keep their monotonic cadence."""
+    nurse = Nurse()
+    nurse.program(before, 40_000_000)
+    nurse.run(10 * MINUTE_US)
+    schedule(nurse, after)
+    nurse.world.run_until(AT_US - 1_000_000)
+    preview = nurse.prepare(TxnOp.SET_CLOCK, SetClockParameters(AT_S + 600))
+    commit = Commit(preview.txn, preview.token, preview.hash)
+    nurse.world.timer(lambda: nurse.send("COMMIT", commit)).set(AT_US)
+    nurse.ask("STATUS")
+    nurse.run(HOUR_US)
+    nurse.board.link.host_read()
+    nurse.channel = 0
+    assert nurse.codes.count(Code.CLOCK_SET) == 1
+    assert nurse.ask("PRESCRIPTION").therapy == after
+    assert nurse.status.pending_wall_s == 0
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(2 * HOUR_US - MINUTE_US)
+    assert nurse.ask("PRESCRIPTION").therapy == after
+    assert nurse.codes.count(Code.SCHEDULED_CHANGE) == 1
+    boluses = nurse.codes.count(Code.BOLUS_STARTED)
+    nurse.run(2 * MINUTE_US)
+    assert nurse.codes.count(Code.BOLUS_STARTED) - boluses == (after is not FASTER)
+
+
+def test_a_change_to_stopped_leaves_a_safe_state_what_it_is() -> None:
+    nurse = Nurse()
+    nurse.program(None, 40_000_000)
+    schedule(nurse, therapy(program=ProgramKind.STOPPED), AT_S + 3 * DAY_S)
+    nurse.board.faults.inject("magnet_field", {}, 80 * HOUR_US)
+    nurse.run(AT_US + 3 * DAY_US)
+    status = nurse.status
+    assert (status.mode, status.stop_reason) == (Mode.SAFE_STATE, StopReason.MOTOR_STALL)
+    assert status.program is ProgramKind.STOPPED
+    nurse.board.reset(ResetCause.WATCHDOG)
+    nurse.run(DAY_US)
+    status = nurse.status
+    assert (status.mode, status.stop_reason) == (Mode.SAFE_STATE, StopReason.MOTOR_STALL)
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,27 @@ def test_a_bolus_too_fast_for_the_step_to_come_is_refused() -> None:
     nurse.bolus(20_000, HOUR_US)
 
 
+@pytest.mark.parametrize("step_later", [True, False])
+def test_a_clock_that_would_leave_a_running_bolus_no_room_is_refused(step_later: bool) -> None:
+    """900 µL/h of bolus, and 500 µL/h of basal from 15:00 on, by a step or a scheduled change."""
+    nurse = Nurse()
+    high = flex((EVERY_DAY, 900, 1000), (EVERY_DAY, 1260, 10))
+    nurse.program(high if step_later else CASE_5, 40_000_000)
+    if not step_later:
+        nurse.do(TxnOp.PROGRAM, ProgramParameters(high, FILL_NOT_TOLD, START_WALL_S + 5 * 3600))
+    nurse.bolus(900_000, HOUR_US)
+    nurse.run(MINUTE_US)
+    with pytest.raises(Refusals) as refused:
+        nurse.do(TxnOp.SET_CLOCK, SetClockParameters(START_WALL_S + 7 * 3600))
+    detail = refused.value.refusal
+    assert (refused.value.code, detail.id) == (ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H)
+    assert (detail.value, detail.limit) == (1_400_000_000, 1_000_000_000)
+    nurse.do(TxnOp.SET_CLOCK, SetClockParameters(START_WALL_S + 2 * 3600))
+    nurse.run(HOUR_US)
+    assert nurse.codes[-1] is Code.BOLUS_DONE
+    nurse.do(TxnOp.SET_CLOCK, SetClockParameters(START_WALL_S + 7 * 3600))
+
+
 def test_a_bolus_makes_room_for_a_scheduled_change() -> None:
     nurse = programmed(therapy())
     after = therapy(volume_per_day(23_880_000))

@@ -10,12 +10,22 @@ from nurse import MINUTE_US, STROKE_NL, Refusals
 from patient import CASE_6, DOSE_NL, HOUR_US, Patient, ready
 
 from hal.interfaces import ResetCause
-from protocol.codes import BolusBasal, BolusKind, Code, Mode, TxnState
-from protocol.errors import ErrorCode
-from protocol.messages import TxnResult
+from protocol.codes import (
+    BolusBasal,
+    BolusKind,
+    Code,
+    Mode,
+    ProgramKind,
+    RateBasis,
+    RatePer,
+    TxnState,
+)
+from protocol.errors import ErrorCode, LimitId
+from protocol.messages import FlexStep, Rate, TxnResult
 
 SQUARE_NL = 90_000
 BASAL_NL_H = 6_250
+NOTHING_PER_HOUR = Rate(RateBasis.VOLUME_PL, RatePer.HOUR, 0)
 UNLOCKED = replace(CASE_6, lockout_s=0, max_per_24h=0)
 
 
@@ -98,6 +108,25 @@ def test_it_gives_way_again_and_again() -> None:
     assert pump.codes.count(Code.BOLUS_DONE) == 4
     given = pump.truth_delivered_nl - before
     assert abs(given - BASAL_NL_H * 75 // 60 - SQUARE_NL - 3 * DOSE_NL) <= STROKE_NL
+
+
+def test_the_remainder_finds_room_beside_a_step_that_comes_before_its_later_end() -> None:
+    """995 µL/h until 09:40; 500 µL/h of basal from 09:42 on leave no room for what is put off."""
+    steps = (FlexStep(127, 0, 5_000_000), FlexStep(127, 582, 500_000_000))
+    pump = Patient(UNLOCKED, program=ProgramKind.FLEX, steps=steps, rate=NOTHING_PER_HOUR)
+    pump.run(MINUTE_US)
+    pump.hello()
+    single = pump.bolus(646_750)
+    pump.run(5 * MINUTE_US)
+    with pytest.raises(Refusals) as refused:
+        pump.press()
+    detail = refused.value.refusal
+    assert (refused.value.code, detail.id) == (ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H)
+    assert (detail.value, detail.limit) == (1_495_000_000, 1_000_000_000)
+    pump.run(114 * MINUTE_US)
+    assert given_nl(pump, single.txn) == 646_750
+    expected_nl = 646_750 + 5_000 * 42 // 60 + 500_000 * 78 // 60
+    assert abs(pump.truth_delivered_nl - expected_nl) <= STROKE_NL
 
 
 def during_both(**over: Any) -> tuple[Patient, TxnResult, TxnResult]:

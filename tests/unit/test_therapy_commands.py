@@ -153,6 +153,18 @@ def test_the_catheter_alone_is_primed(desk: Desk) -> None:
     assert "prime catheter 179.3 uL: 179.25 uL in 717 strokes" in desk.out
 
 
+def test_a_second_prime_is_asked_for_by_the_word_only(desk: Desk) -> None:
+    desk.program()
+    assert desk.run("prime", "--yes") == 0
+    desk.line.pass_time(DAY_US)
+    assert desk.run("prime", "--yes") == 3
+    assert "the path was primed already: 319.3 uL of what it holds would be given" in desk.err
+    assert desk.run("prime", "--override", typed="yes\n") == 1
+    assert desk.run("prime", "--override", typed="override\n") == 0
+    assert "! beyond a soft limit: the path was primed already" in desk.out
+    assert desk.line.pump.firmware.status().mode is Mode.PRIME
+
+
 @pytest.mark.requirement("R-072")
 def test_worked_case_4_the_bridge_and_then_the_program(desk: Desk) -> None:
     desk.program()
@@ -171,6 +183,43 @@ def test_worked_case_4_the_bridge_and_then_the_program(desk: Desk) -> None:
     assert status.mode is Mode.BASAL
     assert (status.rate_numerator_pl, status.rate_denominator_h) == (6_250_000, 1)
     assert desk.line.delivered_ul - before in (319, 320)
+
+
+def test_who_ends_a_stopped_bridge_with_a_program_is_told_so(desk: Desk) -> None:
+    """Else the rest of the old solution is given at the new rate, a quarter of the dose, unsaid."""
+    desk.program()
+    desk.program(NEW)
+    assert desk.run("bridge", "--yes") == 0
+    desk.line.pass_time(3_600_000_000)
+    assert desk.run("stop") == 0
+    assert desk.run("status") == 0
+    assert "25 uL of 319.25 uL given, bridge, goes on with `resume`" in desk.out
+    assert desk.run("resume", typed="n\n") == 1
+    assert "resume: the bridge, 25 uL of 319.25 uL given, at its own rate; then" in desk.out
+    assert desk.run("program", desk.file(NEW), typed="no\n") == 1
+    assert "! BRIDGE_VOIDED: the bridge was stopped at 25 uL of 319.25 uL" in desk.out
+    assert desk.run("program", desk.file(NEW), "--yes", "--json") == 0
+    assert desk.values()["warnings"] == ["BRIDGE_VOIDED"]
+    assert desk.line.pump.firmware.status().bolus is BolusKind.NONE
+    assert desk.run("report", "--json") == 0
+    assert "BRIDGE_OMITTED" in desk.values()["warnings"]
+    assert desk.run("bridge", "300 ug/day", "--yes") == 0
+    assert desk.run("report", "--json") == 0
+    assert "BRIDGE_OMITTED" not in desk.values()["warnings"]
+
+
+def test_a_stopped_pump_is_refilled_though_it_owes_a_bridge(desk: Desk) -> None:
+    desk.program()
+    desk.program(NEW)
+    assert desk.run("bridge", "--yes") == 0
+    desk.line.pass_time(3_600_000_000)
+    assert desk.run("refill", "40mL", "--yes") == 3
+    assert desk.run("stop") == 0
+    before_ul = desk.line.delivered_ul
+    assert desk.run("refill", "40mL", "--yes") == 0, desk.err
+    assert desk.run("resume", "--yes") == 0
+    desk.line.pass_time(DAY_US)
+    assert desk.line.delivered_ul - before_ul in (370, 371)  # 294.25 uL at 25 uL/h, then 6.25
 
 
 def test_a_bridge_may_have_a_dose_of_its_own(desk: Desk) -> None:
@@ -211,6 +260,8 @@ def test_a_clock_is_shifted_and_a_constant_rate_stays(desk: Desk, shift: str, wa
     ("words", "complaint"),
     [
         (("--to", "9 o'clock"), "a wall-clock time is needed, e.g. 2027-01-04T09:00:00"),
+        (("--to", "2027-01-04"), '"2027-01-04": a wall-clock time is needed, e.g. 2027-'),
+        (("--to", "2027-02-30T09:00"), '"2027-02-30T09:00": a wall-clock time is needed'),
         (("--to", "2027-01-04T09:00:00+01:00"), "leave out the zone"),
         (("--to", "1999-01-04T09:00:00"), "the pump's clock runs from 2000 to 2136"),
         (("--by", "0h"), "whole seconds, at least one"),

@@ -155,6 +155,10 @@ def test_worked_case_1_a_dose_over_a_concentration_is_the_flow_exactly() -> None
             '{ name = "a", concentration = "2 mg/mL" }]',
             't.toml:3: name: "a" is listed twice',
         ),
+        (
+            'drugs = [{ name = "bac\\nlofen", concentration = "1 mg/mL" }]',
+            "t.toml:2: name: 'bac\\nlofen': a drug name is of printable characters",
+        ),
         ('drugs = [{ name = "a" }]', 't.toml:2: key "concentration" is missing'),
         (
             'drugs = [{ name = "a", strength = "1 mg/mL" }]',

@@ -10,6 +10,7 @@ from protocol.codes import TxnOp
 from tools.programmer.errors import BadInput, JournalError
 from tools.programmer.journal import (
     CLOSED_KEPT,
+    CLOSED_MAX,
     FILE_NAME,
     OPEN_MAX,
     FileJournal,
@@ -112,12 +113,32 @@ def test_it_is_bounded_both_ways() -> None:
     journal = Journal()
     for _ in range(CLOSED_KEPT + 1):
         journal.close(begin(journal), "DONE")
+    assert len(journal.entries("E1")) == CLOSED_KEPT
     for _ in range(OPEN_MAX):
         begin(journal)
     with pytest.raises(BadInput, match="are open"):
         begin(journal)
     with pytest.raises(BadInput, match="used up"):
         begin(Journal(), highest=0xFFFFFFFF << 32)
+
+
+def test_other_pumps_take_no_place_in_it() -> None:
+    journal = Journal()
+    first = begin(journal, pump="P1")
+    journal.close(first, "DONE")
+    for _ in range(CLOSED_KEPT):
+        journal.close(begin(journal, pump="P2"), "DONE")
+    for _ in range(OPEN_MAX):
+        begin(journal, pump="P2")
+    assert journal.entry(first, "P1") is not None
+    assert begin(journal, pump="P1")
+
+
+def test_all_pumps_together_are_bounded_too() -> None:
+    journal = Journal()
+    for number in range(CLOSED_MAX + 1):
+        journal.close(begin(journal, pump=f"P{number}"), "DONE")
+    assert [len(journal.entries(pump)) for pump in ("P0", "P1")] == [0, 1]
 
 
 def test_in_memory_numbers_need_no_randomness() -> None:

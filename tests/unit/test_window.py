@@ -241,3 +241,25 @@ def test_periodic_boluses_obey_it_too() -> None:
     watch = Watch(pump, 3600 * S)
     watch.run(6 * 3600 * S)
     assert 11_000 < watch.most_nl <= 14_000 + STROKE_NL
+
+
+@pytest.mark.parametrize("booted", [False, True])
+def test_a_window_longer_than_the_last_boot_has_looked_back_counts_all_the_same(
+    booted: bool,
+) -> None:
+    """90 + 80 µL are in the 48 h before, and 2 × 48 µL of basal: 100 µL more are too much."""
+    pump = Nurse()
+    wanted = therapy(volume_per_day(48_000))
+    pump.program(wanted, 40_000_000)
+    for volume_nl in (90_000, 80_000):
+        pump.bolus(volume_nl, 10 * MINUTE_US)
+        pump.run(20 * MINUTE_US)
+    pump.ask("INTERROGATE")
+    pump.run(30 * 3600 * S)
+    if booted:
+        pump.board.reset(ResetCause.WATCHDOG)
+    pump.program(replace(wanted, window_nl=350_000, window_s=2 * 86_400))
+    with pytest.raises(Refusals) as refused:
+        pump.bolus(100_000, 10 * MINUTE_US)
+    assert refused.value.code is ErrorCode.WINDOW_MAX
+    assert pump.bolus(84_000, 10 * MINUTE_US).total_nl == 84_000

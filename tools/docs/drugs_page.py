@@ -85,7 +85,8 @@ def render() -> str:
                     "periodic one the boluses that fit, and on top all that the patient may take: "
                     "the maximum per 24 h, or as often as the lockout lets, within the window "
                     "limit. A clinician's bolus counts with the program and the boluses of the "
-                    "last 24 h. Prime and bridge do not count: what they move is in the path.",
+                    "last 24 h; so does the patient's, against the hard limit alone. "
+                    "Prime and bridge do not count: what they move is in the path.",
                     "- **Start**: dose of a drug that the running program does not give. **Step**: "
                     "what one new prescription adds. Both soft, with the largest 24 h.",
                     "- **Rise** and **fall**: change of the mean dose against the running program. "

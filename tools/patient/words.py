@@ -7,7 +7,7 @@ and when to call the clinic.
 from typing import Final
 
 from protocol.codes import BolusKind, Mode, ProgramKind
-from protocol.errors import ErrorCode
+from protocol.errors import ErrorCode, LimitId
 from protocol.messages import Refusal, Status
 from tools.programmer import format as text
 
@@ -57,7 +57,7 @@ def next_dose(status: Status) -> str:
     """Return when an extra dose is possible, as far as the lockout says."""
     if status.lockout_s:
         return f"The next extra dose is possible in {wait(status.lockout_s)}."
-    return "An extra dose is possible now, if your clinic has allowed it."
+    return "An extra dose can be asked for now, if your clinic has allowed it."
 
 
 def begun(duration_us: int) -> str:
@@ -69,6 +69,8 @@ def refusal(code: ErrorCode, detail: Refusal) -> str:
     """Return why the pump said no."""
     if code is ErrorCode.LOCKOUT:
         return f"Not yet. The next extra dose is possible in {wait(detail.value)}."
+    if code is ErrorCode.LIMIT_HARD and detail.id == LimitId.DOSE_PER_DAY_PG:
+        code = ErrorCode.WINDOW_MAX
     return _REFUSALS.get(code, f"Your pump did not accept it. {CALL}")
 
 

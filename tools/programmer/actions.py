@@ -7,7 +7,7 @@ returns (exit code, the object for `--json`). Here are the reads, the stop and t
 import argparse
 from typing import Final
 
-from protocol.codes import Code, TxnOp
+from protocol.codes import BolusKind, Code, TxnOp
 from protocol.errors import ErrorCode
 from protocol.messages import (
     ClearAlarmParameters,
@@ -102,7 +102,11 @@ def _resume(args: argparse.Namespace) -> Job:
 
         def show(preview: Preview) -> str:
             volume_pl = preview.strokes * client.device().stroke_pl
-            return f"resume: {dose_text(volume_pl, therapy)} per day, {preview.strokes} strokes"
+            daily = f"{dose_text(volume_pl, therapy)} per day, {preview.strokes} strokes"
+            if status.bolus is not BolusKind.BRIDGE:
+                return f"resume: {daily}"
+            given, total = text.volume(status.bolus_given_nl), text.volume(status.bolus_total_nl)
+            return f"resume: the bridge, {given} of {total} given, at its own rate; then {daily}"
 
         request = Request(TxnOp.RESUME, Empty(), show, "resume?")
         return transact.carry_out(client, console, request, status)

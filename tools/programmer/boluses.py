@@ -70,7 +70,7 @@ def prime(args: argparse.Namespace) -> Job:
             )
 
         cautions = plausible.of_prime(kind, therapy, status, device)
-        request = Request(TxnOp.BOLUS, parameters, show, "prime?", cautions)
+        request = Request(TxnOp.BOLUS, parameters, show, "prime?", cautions, args.override)
         return transact.carry_out(client, console, request, status)
 
     return job

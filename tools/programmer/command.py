@@ -103,6 +103,7 @@ def _add_actions(commands: "argparse._SubParsersAction[_ActionParser]") -> None:
     )
     prime = commands.add_parser("prime", help="fill tubing and catheter")
     prime.add_argument("--catheter", action="store_true", help="the catheter alone")
+    prime.add_argument("--override", action="store_true", help=_OVERRIDE_HELP)
     bridge = commands.add_parser("bridge", help="bridge a changed concentration")
     bridge.add_argument(
         "dose", nargs="?", metavar="DOSE", help='e.g. "300ug/day"; default: the dose before'

@@ -24,9 +24,11 @@ from tools import whole_file
 from tools.programmer.errors import BadInput, JournalError
 
 CLOSED_KEPT: Final = 64
-"""Closed transactions kept for reading: as many as a pump's own journal holds."""
+"""Closed transactions kept for reading, of each pump: as many as its own journal holds."""
+CLOSED_MAX: Final = 512
+"""Closed transactions kept of all pumps together, the last: about 0.6 MB."""
 OPEN_MAX: Final = 64
-"""Open transactions kept; with more than a pump remembers, QUERY could not answer for them."""
+"""Open transactions of one pump; with more than it remembers, QUERY could not answer for them."""
 FILE_NAME: Final = "transactions.json"
 _COUNTER_MAX: Final = 0xFFFFFFFF
 
@@ -65,7 +67,7 @@ class Journal:
     ) -> int:
         """Save a new transaction and return its number, above `highest`, the pump's last one."""
         with self._change() as data:
-            if len(data["open"]) >= OPEN_MAX:
+            if sum(row["pump"] == pump for row in data["open"]) >= OPEN_MAX:
                 raise BadInput(f"{OPEN_MAX} transactions are open: run `itpump programmer status`")
             counter = max(int(data["counter"]), highest >> 32) + 1
             if counter > _COUNTER_MAX:
@@ -94,7 +96,12 @@ class Journal:
         with self._change() as data:
             ended = [{**row, "state": result} for row in data["open"] if row["txn"] == txn]
             data["open"] = [row for row in data["open"] if row["txn"] != txn]
-            data["closed"] = [*data["closed"], *ended][-CLOSED_KEPT:]
+            closed = [*data["closed"], *ended]
+            for last in ended:  # another pump's are left alone: its visit may not be over
+                own = [row for row in closed if row["pump"] == last["pump"]]
+                forgotten = [row["txn"] for row in own[:-CLOSED_KEPT]]
+                closed = [row for row in closed if row["txn"] not in forgotten]
+            data["closed"] = closed[-CLOSED_MAX:]
 
     def open_entries(self, pump: str) -> list[Entry]:
         """Return the open transactions of one pump, oldest first."""

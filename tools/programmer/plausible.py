@@ -71,6 +71,8 @@ def of_program(
     found = [*_drugs(current, pending, device)]
     if current is not None and pending.program in _QUIET and current.program not in _QUIET:
         found.append(Caution(Warn.THERAPY_ENDS, _ENDS[pending.program]))
+    if status.bolus is BolusKind.BRIDGE and not parameters.at_wall_s:
+        found.append(Caution(Warn.BRIDGE_VOIDED, _voided(status)))
     found += [*_catheter(current, pending), *_alarm(current, pending, device)]
     found += [*_stability(current, pending)]
     if current is None or current.patient != pending.patient:
@@ -91,6 +93,15 @@ _ENDS: Final = {
     ProgramKind.STOPPED: "nothing will be delivered; stopping at once can bring withdrawal",
     ProgramKind.MINIMUM_RATE: "only the minimum rate, no therapy; it can bring withdrawal",
 }
+
+
+def _voided(status: Status) -> str:
+    given, total = text.volume(status.bolus_given_nl), text.volume(status.bolus_total_nl)
+    return (
+        f"the bridge was stopped at {given} of {total}, and a program ends it there: the old "
+        "solution that tubing and catheter still hold is then given at the program's rate; "
+        "`resume` goes on with the bridge, or `bridge` follows"
+    )
 
 
 def _drugs(current: Therapy | None, pending: Therapy, device: DeviceInfo) -> Iterator[Caution]:
@@ -255,7 +266,9 @@ def of_refill(status: Status, therapy: Therapy | None, fill_nl: int) -> list[Cau
     """Return what to say of a refill before the pump is told of it."""
     found = of_fill(status, therapy, fill_nl)
     if status.mode is Mode.STOPPED and therapy is not None:
-        words = "a refill does not start the pump again: `resume` does, or a new program"
+        kept = therapy.program is not ProgramKind.STOPPED
+        starts = "`resume` does, or a new program" if kept else "it has no program; a new one does"
+        words = f"a refill does not start the pump again: {starts}"
         found.append(Caution(Warn.STAYS_STOPPED, words))
     return found
 

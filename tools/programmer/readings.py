@@ -122,8 +122,9 @@ def _bolus(status: Status) -> str:
     if not status.bolus_total_nl:
         return "none since the last restart"
     given, total = text.volume(status.bolus_given_nl), text.volume(status.bolus_total_nl)
-    running = f"{_word(status.bolus)}, running" if status.bolus else "ended"
-    return f"{given} of {total} given, {running}"
+    goes_on = "goes on with `resume`" if status.mode is Mode.STOPPED else "running"
+    state = f"{_word(status.bolus)}, {goes_on}" if status.bolus else "ended"
+    return f"{given} of {total} given, {state}"
 
 
 def _patient(status: Status, therapy: Therapy | None) -> list[tuple[str, str]]:

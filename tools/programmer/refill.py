@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from protocol.codes import BolusKind, TxnOp
+from protocol.codes import Mode, TxnOp
 from protocol.errors import ErrorCode
 from protocol.messages import (
     DeviceInfo,
@@ -33,6 +33,8 @@ TRIES: Final = 3
 """Times a prompt is asked again after an entry that cannot be meant."""
 SYRINGE_NL: Final = 100_000
 """Least volume that can be read from a syringe of this size."""
+_DOSING: Final = (Mode.BOLUS, Mode.PRIME, Mode.BRIDGE)
+"""No refill meanwhile. A bridge that was stopped is owed, not given: it waits for the refill."""
 DISCREPANCY: Final = "programmer.refill_discrepancy_percent"
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ def refill(args: argparse.Namespace) -> Job:
     def job(client: Client, console: Console) -> tuple[int, Values]:
         status, device, therapy = client.interrogate(), client.device(), therapy_of(client)
         cautions = warnings.of_visit(status, therapy)
-        if status.bolus is not BolusKind.NONE:  # nothing is typed in vain
+        if status.mode in _DOSING:  # nothing is typed in vain
             raise OutsideLimits(
                 ErrorCode.BUSY_DELIVERING,
                 Refusal(0, 0, 0),

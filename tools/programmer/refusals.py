@@ -108,6 +108,9 @@ LIMITS: Final[dict[LimitId, _Limit]] = {
     LimitId.DOSE_STEP_PG: _same(
         "{value}/day is added at once, more than the drug's step, {limit}", text.mass
     ),
+    LimitId.PRIMED_NL: _same(
+        "the path was primed already: {value} of what it holds would be given at once", text.volume
+    ),
 }
 
 _SENTENCES: Final[dict[ErrorCode, str]] = {
@@ -136,8 +139,8 @@ _STATES: Final[dict[Mode, str]] = {
     Mode.SHELF: "the pump is in shelf mode",
     Mode.SELF_TEST: "the pump is testing itself; try again in a moment",
     Mode.STOPPED: (
-        "the pump is stopped, and the command does not fit that; `resume` or a program starts it, "
-        "an empty reservoir is refilled first"
+        "the pump is stopped, and the command does not fit that; a program starts it, `resume` "
+        "where it has one, an empty reservoir is refilled first"
     ),
     Mode.BASAL: "the pump is delivering its basal rate: nothing is there to resume or to bridge",
     Mode.MINIMUM_RATE: "the pump is delivering at minimum rate",

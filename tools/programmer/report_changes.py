@@ -3,7 +3,8 @@
 The pump's log does not say who asked. This tool's journal does, of what this tool asked: for each
 transaction who, and the reading it was based on. Between that reading and the commit the pump takes
 nothing else, so a transaction's record is the first of its kind, with its own detail, after the
-reading. What no entry of the journal claims was done by another tool, or by the pump itself.
+reading. What no entry of the journal claims was done by another tool, by the pump itself, or longer
+ago than the journal reaches: nobody is named.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,7 @@ _ASKED: Final = (
     Code.ALARM_CLEARED,
 )  # fmt: skip
 """Records of transactions: each was asked for by somebody."""
+NOT_CLAIMED: Final = "not in the journal"
 _DONE: Final = tuple(
     state.name
     for state in (TxnState.COMMITTED, TxnState.DELIVERING, TxnState.DONE, TxnState.ENDED_EARLY)
@@ -91,7 +93,7 @@ class Acts:
             return _OWN[BolusKind(record.b)]
         if record.code is Code.SCHEDULED_CHANGE:
             return "the schedule"
-        return "another tool" if record.code in _ASKED else ""
+        return NOT_CLAIMED if record.code in _ASKED else ""
 
     def warned(self, record: LogRecord) -> Sequence[str]:
         """Return the warnings that the person read who did it."""
@@ -99,11 +101,13 @@ class Acts:
         return () if act is None else act.entry.warned
 
     def unbridged(self) -> bool:
-        """Return whether a new solution was programmed and no bridge has begun since."""
+        """Return whether the old solution is given at a new rate, and no bridge has begun since."""
         open_ = False
         for record in self._records:
             if record.code is Code.BOLUS_STARTED and record.b == BolusKind.BRIDGE:
                 open_ = False
+            if record.code is Code.BOLUS_ENDED_EARLY and record.b == Code.PROGRAM_COMMITTED:
+                open_ = True  # a bridge that was stopped, the one bolus that a program ends
             act = self.of(record)
             if act is not None and isinstance(act.parameters, ProgramParameters):
                 at_once = not act.parameters.at_wall_s

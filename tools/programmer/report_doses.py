@@ -2,6 +2,8 @@
 
 The log counts volumes. Their drug is named where it is known what the reservoir was said to hold
 then; prime and bridge move what is in tubing and catheter, so of them the volume alone is told.
+After a loss of power the pump counts as given whatever it had set out to give, up to 10 uL: that is
+told as what it is, the most that can have been given.
 """
 
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from protocol.codes import BolusKind, Code
-from protocol.messages import LogRecord, Therapy
+from protocol.messages import LogRecord, Status, Therapy
 from tools.programmer import doses
 from tools.programmer import format as text
 from tools.programmer.report_data import Report
@@ -61,7 +63,10 @@ def rows(report: Report) -> Iterator[tuple[str, str]]:
     for dose in of(report):
         first = dose.started or dose.ended
         assert first is not None
-        given = RUNNING if dose.ended is None else f"{_amount(report, dose, dose.ended)} given"
+        given = RUNNING
+        if dose.ended is not None:
+            most = "at most " if _uncertain(report, dose.ended) else ""
+            given = f"{most}{_amount(report, dose, dose.ended)} given"
         if dose.ended is not None and dose.ended.code is Code.BOLUS_ENDED_EARLY:
             given += ", ended early"
         if dose.started is not None:
@@ -70,7 +75,22 @@ def rows(report: Report) -> Iterator[tuple[str, str]]:
     if (read := report.acts.first_read()) is not None:
         given_nl = report.status.delivered_nl - read.status.delivered_nl
         since = text.date_text(read.status.wall_s)
-        yield f"all since {since}", f"{text.volume(given_nl)} given, basal and boluses together"
+        given = f"{text.volume(given_nl)} given, basal and boluses together"
+        if uncertain_nl := _uncertain_nl(read.status, report.status):
+            given += f"; {text.volume(uncertain_nl)} of it is unconfirmed"
+        yield f"all since {since}", given
+
+
+def _uncertain(report: Report, ended: LogRecord) -> bool:
+    """Return whether a bolus ended with a reset that left strokes unconfirmed."""
+    resets = [one for one in report.records if one.code is Code.RESET and one.seq < ended.seq]
+    return ended.b == Code.RESET and bool(resets) and resets[-1].b > 0
+
+
+def _uncertain_nl(before: Status, now: Status) -> int:
+    """Return what was counted in between without having been seen; a fill begins anew."""
+    same = before.fill_wall_s == now.fill_wall_s
+    return max(0, now.uncertain_nl - (before.uncertain_nl if same else 0))
 
 
 def _amount(report: Report, dose: Dose, record: LogRecord) -> str:

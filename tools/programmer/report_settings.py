@@ -14,7 +14,7 @@ from tools.programmer import format as text
 from tools.programmer.report_data import Report
 from tools.programmer.review import Line
 
-NOT_KNOWN: Final = "changed by another tool, settings before are not known here"
+NOT_KNOWN: Final = "a change is not in this tool's journal, settings before are not known here"
 TOOK_OVER: Final = "a scheduled change took over, settings before are not known here"
 NOTHING_PRESCRIBED: Final = "nothing was prescribed"
 EFFECT_NOT_KNOWN: Final = "what it did to the dose is not known here"

@@ -79,7 +79,7 @@ def values(report: Report) -> dict[str, Any]:
             for record in report.done
             if record.code is Code.CLOCK_SET
         ],
-        "doses": dict(report_doses.rows(report)),
+        "doses": [{"dose": which, "given": given} for which, given in report_doses.rows(report)],
         "dates": dict(report_settings.dates(report)),
         "records": [log_view.values(record) for record in report.records],
         "last_txn": f"{report.status.last_txn:016x}" if report.status.last_txn else None,

@@ -39,6 +39,7 @@ class Warn(enum.Enum):
     CLOCK_JUMP = "a new wall clock is more than 26 h from the old one"
     FIRST_PRESCRIPTION = "the pump holds no prescription that a new one can be compared with"
     DRUG_UNKNOWN = "a drug is not in the drug table, so no dose limit holds for it"
+    BRIDGE_VOIDED = "a program ends a bridge that was stopped, with the rest of it not given"
     THERAPY_ENDS = "a program that delivers nothing, or the minimum rate, replaces a therapy"
     CATHETER_IMPLAUSIBLE = "a catheter is shorter, longer, thinner or wider than usual"
     ALARM_VOLUME = "a low-reservoir volume is below 1 mL, or above a quarter of the reservoir"

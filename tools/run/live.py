@@ -104,6 +104,8 @@ class LiveRun:
             self._exit_code = outcome.exit_code
             self._server.stop()
         else:
+            if self._state is not None:
+                self._save()  # who is told that it is programmed finds it so after a kill
             self._ready()
             self._console.note(outcome.message)
 
