@@ -183,7 +183,7 @@ def test_boards_on_ports_conform_in_real_time(
         late = [one for one in found if all(c.verdict is Verdict.NOT_TESTED for c in one.checks)]
         played += [one for one in found if one not in late]
         left = [one.scenario for one in late]
-        print(boards, "late:", [(one.scenario.name, one.checks[0].hint) for one in late])
+        print(boards, [(one.scenario.name, one.checks[0].hint) for one in late], file=sys.stderr)
     _judge(played + late, MAY_LATE)
 
 

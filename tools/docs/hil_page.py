@@ -49,11 +49,11 @@ def render() -> str:
             _ORDER,
             "## Tolerances",
             table(("what", "limit", "why"), TOLERANCES),
-            "This holds while the host is in time. Where its scheduler took more than the margin away"
-            f" within {WINDOW_US // 1000} ms, a difference is not the board's: the scenario is played"
-            f" again, {TRIES_MAX} times in all, and then listed as not tested. One in which something"
-            f" came too late on a host in time, and nothing else was wrong, is played {LATE_TRIES}"
-            " times.",
+            "This holds while the host is in time. Where its scheduler took more than the margin"
+            f" away within {WINDOW_US // 1000} ms, a difference is not the board's: the scenario is"
+            f" played again, {TRIES_MAX} times in all, and then listed as not tested. One in which"
+            " something came too late on a host in time, and nothing else was wrong, is played"
+            f" {LATE_TRIES} times.",
             "## Scenarios",
             table(
                 ("name", "what", "needs", "when it differs, look at"),
