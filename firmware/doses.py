@@ -45,13 +45,17 @@ class Span(NamedTuple):
     """Part of the program: one of its periodic boluses."""
 
     def within(self, from_us: int, to_us: int) -> Fraction | int:
-        """Return what of it lies after the one and up to the other."""
+        """Return what of it lies from the one up to the other."""
         if from_us <= self.start_us and self.end_us <= to_us:
-            return self.volume_pl if self.end_us > from_us else 0
+            return self.volume_pl
         inside_us = min(self.end_us, to_us) - max(self.start_us, from_us)
         if inside_us <= 0:
             return 0
         return Fraction(self.volume_pl * inside_us, self.end_us - self.start_us)
+
+    def moved(self, by_us: int) -> "Span":
+        """Return it by another clock."""
+        return self._replace(start_us=self.start_us + by_us, end_us=self.end_us + by_us)
 
 
 class _Basal(NamedTuple):

@@ -10,9 +10,11 @@ from typing import Final
 from firmware.alarms import NEVER_US
 from firmware.bolus import pauses_basal
 from firmware.checks import BolusPlan, Refused
+from firmware.flow import exceeds
 from firmware.journal import OWN_TXN
 from firmware.modes import PUMPING, Event
 from firmware.prescription import Stored, taken_over
+from firmware.program import WEEK_US
 from firmware.running import Running
 from protocol.codes import BolusKind, Code, Mode, ProgramKind, StopReason
 
@@ -71,7 +73,9 @@ class Infusion(Running):
 
     def set_clock(self, wall_s: int, now_us: int) -> None:
         """Set the wall clock; the program is judged anew at once. Intervals do not move."""
-        self._note_basal(self.schedule.program, abs(wall_s - self._rtc.now_s()))
+        program = self.schedule.program
+        if exceeds(program.highest(0, WEEK_US), program.lowest):
+            self._note_basal(abs(wall_s - self._rtc.now_s()))
         self.schedule.set_clock(wall_s, now_us)
         self._flow_as_due(now_us)
         self._judge_window(now_us)
@@ -83,7 +87,7 @@ class Infusion(Running):
         assert self.stored is not None
         self.taken_over = False
         self.stored = replace(self.stored, generation=generation)
-        self._log.append(Code.SCHEDULED_CHANGE, generation)
+        self._log.append(Code.SCHEDULED_CHANGE, generation, int(self.modes.mode in PUMPING))
         return self.stored
 
     def not_kept(self) -> None:

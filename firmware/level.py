@@ -73,9 +73,13 @@ class Level:
         self._read_pl, self._read_accounted = self._sensor.level_nl().value * 1000, accounted
         gate_pl = self._tolerance_pl
         gate_pl += self._reservoir.given_pl(accounted) * self._accuracy_ppm // _PPM
-        if self.disputed and not anew:
+        goes_on = self.disputed and not anew
+        if goes_on:
             gate_pl -= self.hysteresis_pl
-        self.disputed = abs(self._read_pl - self._reservoir.computed_pl(accounted)) > gate_pl
+        differ = abs(self._read_pl - self._reservoir.computed_pl(accounted)) > gate_pl
+        # The gate widens with each stroke: a sensor that showed nothing all along is no more right
+        # when the count has come near to it.
+        self.disputed = differ or (goes_on and not self._read_pl)
 
     def sensed_pl(self, accounted: int) -> int | None:
         """Return the last reading, counted on, never below 0; None where nothing was read."""

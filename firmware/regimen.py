@@ -17,10 +17,10 @@ from firmware.level import Level
 from firmware.modes import PUMPING, ModeMachine
 from firmware.periodic import PeriodicBoluses
 from firmware.prescription import Stored
-from firmware.program import WEEK_US, Program, program_of
+from firmware.program import WEEK_US, program_of
 from firmware.reservoir import Reservoir
 from firmware.schedule import Schedule
-from firmware.window import Window
+from firmware.window import Window, rises
 from hal.board import Board
 from protocol.codes import BolusKind, Code, LockoutFrom, ProgramKind
 from protocol.messages import Therapy
@@ -90,11 +90,17 @@ class Regimen:
     def held(self) -> bool:
         """True while the pump gives no more than its minimum, whatever is prescribed.
 
-        After a low battery, and at LOW_RESERVOIR where the profile says so.
+        After a low battery, and at LOW_RESERVOIR where the profile says so; not where only a
+        disputed sensor says that it is low.
         """
         falls = self._config.low_reservoir_basal is LowReservoirBasal.MINIMUM_RATE
-        low = falls and self._alarms.stands(Code.LOW_RESERVOIR)
+        low = falls and self._alarms.stands(Code.LOW_RESERVOIR) and not self._low_is_disputed
         return low or self._journal.durable.minimum_rate
+
+    @property
+    def _low_is_disputed(self) -> bool:
+        computed_pl = self.reservoir.computed_pl(self.delivery.accounted())
+        return self.level.disputed and computed_pl > self.reservoir.low_pl
 
     @property
     def at_minimum(self) -> bool:
@@ -160,17 +166,17 @@ class Regimen:
         self.reservoir.load(stored)
 
     def note_basal(self, after: Therapy) -> None:
-        """Log what the program in force gave at most, where the one after it can give less.
+        """Log what the program in force gave at most, where the one after it ever gives less.
 
         It is logged before that is durable: what is said of a change that then fails is too much.
         """
-        if self.prescribed is not None and after != self.prescribed.therapy:
-            self._note_basal(program_of(after, self._config), 0)
+        then = program_of(after, self._config)
+        if self.prescribed is not None and rises(then, self.schedule.program, 0, WEEK_US):
+            self._note_basal(0)
 
-    def _note_basal(self, after: Program, twice_s: int) -> None:
+    def _note_basal(self, twice_s: int) -> None:
         most = self.schedule.program.highest(0, WEEK_US)
-        if exceeds(most, after.lowest):
-            self._log.append(Code.BASAL_BEFORE, -(-ceil_pl_h(most) // 1000), twice_s)
+        self._log.append(Code.BASAL_BEFORE, -(-ceil_pl_h(most) // 1000), twice_s)
 
     # --- doses ----------------------------------------------------------------------------------
 

@@ -148,6 +148,9 @@ class Running(Regimen):
         reason = self._journal.durable.stop_reason
         if reason in _FAULT_REASONS:
             self.modes.dispatch(Event.FAULT)
+        elif reason is StopReason.EOS:
+            # For good: a clock that was lost, or a voltage that recovers, brings no service back.
+            self.end_service(now_us)
         elif reason is StopReason.NONE:
             self.deliver(now_us)
         else:

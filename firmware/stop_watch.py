@@ -77,4 +77,5 @@ def stood_us(log: EventLog, now_us: int, wall_s: int) -> int | None:
 def _starts(record: LogRecord) -> bool:
     """Return True for what starts a pump, or makes it stand by its program, which is said then."""
     at_once = record.code is Code.PROGRAM_COMMITTED and not record.b
-    return at_once or record.code is Code.RESUMED
+    runs = record.code is Code.SCHEDULED_CHANGE and record.b
+    return at_once or bool(runs) or record.code is Code.RESUMED

@@ -211,7 +211,9 @@ class Transactions:
         self._known(request.txn, role)
         if self._prepared is not None and self._prepared.txn == request.txn:
             self._prepared = None
-        goes_on = self._updates.abort(request.txn, self._clock.now_us())
+        # No update is the patient's: his tool neither ends one nor starts what stands for it.
+        clinician = role is not Role.PATIENT
+        goes_on = clinician and self._updates.abort(request.txn, self._clock.now_us())
         self._answer(self.result(request.txn), goes_on, done)
 
     def is_bolus(self, txn: int) -> bool:

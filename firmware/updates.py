@@ -74,6 +74,8 @@ class Updates:
             return False
         self._infusion.stop(StopReason.SESSION_INCOMPLETE, now_us)
         self._stopper, self._stops, self._held = txn, self._infusion.stops, True
+        # Its own ten minutes, whatever was left open before: who declines must find it running.
+        self.due_us = now_us + DEAD_US
         return True
 
     def abort(self, txn: int, now_us: int) -> bool:

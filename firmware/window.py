@@ -13,7 +13,7 @@ its instant or behind it. And a program that has ended, or a clock that was move
 more than the program in force ever does: that excess counts as a bolus that was given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -81,11 +81,9 @@ class Window:
         wall_us = self._schedule.wall.wall_us(now_us)
         at_wall_us = at_wall_s * _US_PER_S or wall_us
         before, after = self._schedule.program, program_of(therapy, self._config)
-        if _rises(before, after, at_wall_us, window_us):
-            at_us = now_us + at_wall_us - wall_us
-            given = self._doses.spans(now_us) + self._excess(now_us, window_us)
-            most_pl = peak_pl(given, at_us, at_us + window_us, window_us)
-            _hold(most_pl + across_pl(before, after, at_wall_us, window_us), therapy)
+        if rises(before, after, at_wall_us, window_us):
+            given = self._doses.spans(now_us)
+            _hold(self._across_pl(given, after, at_wall_us, window_us, now_us), therapy)
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -103,11 +101,24 @@ class Window:
         pending, at_us = stored.pending, max(now_us, self._schedule.pending_us)
         window_us = pending.window_s * _US_PER_S
         if stored.pending_wall_s and pending.window_nl and at_us <= end_us + window_us:
-            spans = [*given, *planned, *self._excess(now_us, window_us)]
-            most_pl = peak_pl(spans, at_us, end_us + window_us, window_us)
             after = program_of(pending, self._config)
-            at_wall_us = stored.pending_wall_s * _US_PER_S
-            _hold(most_pl + across_pl(program, after, at_wall_us, window_us), pending)
+            at_wall_us = max(stored.pending_wall_s * _US_PER_S, self._schedule.wall.wall_us(now_us))
+            spans = [*given, *planned]
+            _hold(self._across_pl(spans, after, at_wall_us, window_us, now_us), pending)
+
+    def _across_pl(
+        self, doses: list[Span], after: Program, at_wall_us: int, window_us: int, now_us: int
+    ) -> Fraction:
+        """Return the most in any window that another program takes part in, from that instant on.
+
+        The earlier basals count beside what the program in force gives in the very same window: who
+        restores a rate that was lowered an hour ago gives no more than if it had stayed.
+        """
+        program = self._schedule.program
+        spans = [*doses, *self._doses.excess(program.lowest, Fraction(), now_us, window_us)]
+        shift_us = self._schedule.wall.wall_us(now_us) - now_us
+        moved = [span.moved(shift_us) for span in spans]
+        return across_pl(program, after, at_wall_us, window_us, moved)
 
     def _excess(self, now_us: int, window_us: int) -> list[Span]:
         """Return what was given above the least of the program in force, by what came before it."""
@@ -116,7 +127,7 @@ class Window:
         return self._doses.excess(program.lowest, largest, now_us, window_us)
 
 
-def peak_pl(spans: list[Span], from_us: int, to_us: int, window_us: int) -> Fraction:
+def peak_pl(spans: Sequence[Span], from_us: int, to_us: int, window_us: int) -> Fraction:
     """Return the most that spans give in any window which ends between two instants.
 
     The amount rises and falls in straight lines: a peak is where a span ends, or where a window
@@ -127,24 +138,36 @@ def peak_pl(spans: list[Span], from_us: int, to_us: int, window_us: int) -> Frac
     return max(within_pl(spans, end - window_us, end) for end in ends if from_us <= end <= to_us)
 
 
-def across_pl(before: Program, after: Program, at_us: int, window_us: int) -> Fraction:
+def across_pl(
+    before: Program, after: Program, at_us: int, window_us: int, spans: Sequence[Span] = ()
+) -> Fraction:
     """Return the most in any window that lies across the instant at which one follows another.
 
-    Or that lies behind it. Wall clock. What is in between whole weeks only adds in one direction,
-    so the first week of such windows and the last have the largest.
+    Or that lies behind it. Wall clock, of `spans` too, which come on top. What is in between whole
+    weeks only adds in one direction, so the first week of such windows and the last have the
+    largest; with spans, of windows longer than a week, both are taken at their worst.
     """
+    last_us = max([at_us, *(span.end_us for span in spans)]) + window_us
+    if spans and window_us > WEEK_US:
+        most_pl = peak_pl(spans, at_us, last_us, window_us)
+        return most_pl + across_pl(before, after, at_us, window_us)
     starts = {at_us - window_us, at_us}
+    starts.update(span.end_us - window_us for span in spans)
+    starts.update(span.start_us for span in spans)
     week_us = min(window_us, WEEK_US)
     for low_us in {at_us - window_us, at_us - week_us}:
         starts.update(_edges_us(before, low_us, low_us + week_us))
         edges = _edges_us(after, low_us + window_us, low_us + window_us + week_us)
         starts.update(edge_us - window_us for edge_us in edges)
     across = max(
-        Fraction(*before.volume_pl(start_us, at_us))
+        within_pl(spans, start_us, start_us + window_us)
+        + Fraction(*before.volume_pl(start_us, at_us))
         + Fraction(*after.volume_pl(at_us, start_us + window_us))
         for start_us in starts
+        if at_us - window_us <= start_us <= at_us
     )
-    return max(across, largest_pl(after, window_us))
+    behind = peak_pl(spans, at_us + window_us, last_us, window_us)
+    return max(across, behind + largest_pl(after, window_us))
 
 
 def _edges_us(program: Program, from_us: int, to_us: int) -> Iterator[int]:
@@ -154,7 +177,7 @@ def _edges_us(program: Program, from_us: int, to_us: int) -> Iterator[int]:
         edge_s = program.next_edge_s(edge_s)
 
 
-def _rises(before: Program, after: Program, from_us: int, for_us: int) -> bool:
+def rises(before: Program, after: Program, from_us: int, for_us: int) -> bool:
     """Return True when `after` ever gives more than `before` would have, in that time."""
     to_us = from_us + min(for_us, WEEK_US)
     instants = [from_us, *_edges_us(before, from_us, to_us), *_edges_us(after, from_us, to_us)]

@@ -64,7 +64,7 @@ LOG_DETAILS: Final[dict[Code, tuple[str, str]]] = {
     Code.STOPPED: ("StopReason", "how long it had stood already, s"),
     Code.STALL: ("strokes commanded but not seen", ""),
     Code.CLOCK_SET: ("wall clock after, s", "wall clock before, s"),
-    Code.SCHEDULED_CHANGE: ("generation that takes over", ""),
+    Code.SCHEDULED_CHANGE: ("generation that takes over", "1: the pump delivers by it"),
     Code.REFILLED: ("volume injected, nL", ""),
     Code.ALARM_RAISED: ("alarm: code of this table", "1: at its second, more urgent priority"),
     Code.ALARM_ACKNOWLEDGED: ("alarm: code of this table", ""),

@@ -127,6 +127,28 @@ def test_worked_case_11_eri_90_days_before_the_cap_then_end_of_service() -> None
         nurse.stop()
 
 
+def test_a_clock_that_is_lost_brings_no_service_back_and_a_reset_says_nothing_new() -> None:
+    nurse = Nurse(implanted_wall_s=START_WALL_S - 2555 * DAY_S)
+    nurse.program(therapy(), 40_000_000)
+    nurse.run(2 * DAY_US)
+    assert nurse.status.mode is Mode.END_OF_SERVICE
+    given_nl, said = nurse.truth_delivered_nl, len(nurse.log)
+    for _ in range(3):
+        nurse.board.reset(ResetCause.WATCHDOG)
+        nurse.run(2 * HOUR_US)
+    assert nurse.codes[said:] == [Code.RESET] * 3
+    nurse.board.rtc.set_s(0)
+    nurse.board.power_cut(1)
+    nurse.run(2 * HOUR_US)
+    assert nurse.status.mode is Mode.END_OF_SERVICE
+    nurse.hello()
+    with pytest.raises(Refusals, match="STATE"):
+        nurse.resume()
+    nurse.run(DAY_US)
+    assert nurse.truth_delivered_nl == given_nl
+    assert not nurse.board.supply.enabled
+
+
 @pytest.mark.requirement("R-152")
 def test_eri_by_voltage_starts_the_90_days() -> None:
     nurse = programmed()

@@ -2,12 +2,20 @@
 
 import json
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from emulator.profile import Profile
+from protocol.errors import ErrorCode, LimitId
+from protocol.messages import Refusal
 from tools.hil.checks import EARLY_US, Check, Judge, Tolerances, Verdict
 from tools.hil.report import Report, line
+from tools.hil.scenarios import play
 from tools.hil.schedule import Schedule
+from tools.hil.stage import Scenario, Stage
+from tools.programmer.errors import Refused
 
 MS = 1_000
 
@@ -185,3 +193,19 @@ def test_what_was_not_tested_says_why() -> None:
     judge = Judge("motor", Tolerances())
     judge.not_tested("magnet", "needs a magnet")
     assert line(_only(judge)).endswith("not tested: needs a magnet")
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [(ErrorCode.LIMIT_HARD, Verdict.NOT_TESTED), (ErrorCode.STATE, Verdict.DIFFERS)],
+)
+def test_a_pump_that_cannot_play_a_scenario_is_no_difference_of_the_board(
+    code: ErrorCode, verdict: Verdict
+) -> None:
+    def refused(_: Stage) -> None:
+        raise Refused(code, Refusal(LimitId.FLOW_MAX_PL_H, 108, 24))
+
+    profile = Profile.load("rotor-40")
+    target: Any = SimpleNamespace(now_us=lambda: 0, hands=frozenset(), board=None)
+    played = play(Scenario("fast", "", refused, ""), target, profile, Tolerances())
+    assert [check.verdict for check in played.checks] == [verdict]

@@ -4,6 +4,7 @@ Judged by the plant: what is truly in the reservoir, and what truly left it.
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from nurse import START_WALL_S, Nurse, Refusals, therapy, volume_per_day
 from serial_nurse import SerialNurse
 
 from emulator.devices.level import LevelSensor
-from emulator.profile import Profile
+from emulator.profile import FOLDER, Profile
 from firmware.alarms import NEVER_US
 from firmware.flow import DAY_US, HOUR_US
 from hal.interfaces import ResetCause
@@ -195,6 +196,37 @@ def test_a_sensor_stuck_at_nothing_sounds_but_the_therapy_goes_on() -> None:
     assert nurse.alarms == {Code.EMPTY_RESERVOIR: False}
     nurse.clear(Code.EMPTY_RESERVOIR)
     assert nurse.alarms == {}
+
+
+def test_where_low_falls_to_the_minimum_a_sensor_that_is_wrong_does_not_lower_the_basal(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sensed-40.toml"
+    text = (FOLDER / "sensed-40.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace('basal = "program"', 'basal = "minimum_rate"'), encoding="utf-8")
+    nurse = filled(40_000_000, 40_000_000, str(path))
+    nurse.run(HOUR_US)
+    sensor(nurse).bias_nl = -40_000_000
+    nurse.run(HOUR_US)
+    assert {Code.LOW_RESERVOIR, Code.SENSOR_DISAGREE} <= {*nurse.alarms}
+    assert nurse.status.mode is Mode.BASAL
+    assert abs(delivered_in(nurse, DAY_US) - DAY_NL) <= 2 * SENSOR_STROKE_NL
+    nurse.run(36 * DAY_US)
+    assert nurse.status.mode is Mode.MINIMUM_RATE, "the count says so too"
+    assert abs(nurse.status.computed_nl - LOW_NL) <= DAY_NL
+
+
+def test_a_sensor_that_shows_nothing_is_not_believed_when_the_count_comes_near() -> None:
+    """36 days of what a pump may differ reach as far as the rest; yet nothing has got better."""
+    nurse = filled(40_000_000, 40_000_000)
+    nurse.run(HOUR_US)
+    sensor(nurse).bias_nl = -40_000_000
+    nurse.run(39 * DAY_US)
+    assert nurse.status.mode is Mode.BASAL
+    assert Code.SENSOR_DISAGREE in nurse.alarms
+    nurse.run(DAY_US)
+    assert nurse.status.stop_reason is StopReason.EMPTY_RESERVOIR
+    assert nurse.truth_delivered_nl == 40_000_000
 
 
 def test_a_sensor_that_is_wrong_keeps_no_periodic_bolus_from_the_program() -> None:

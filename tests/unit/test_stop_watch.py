@@ -179,3 +179,27 @@ def test_a_stop_whose_record_a_reset_cut_off_is_said_at_the_next_boot() -> None:
         if done:
             break
     assert said_late
+
+
+def test_a_start_by_a_scheduled_change_ends_the_time_of_the_stop_before_it() -> None:
+    """Though the record of the next stop is cut off, and only the first one's is in the log."""
+    cut_off = False
+    for events in range(60):
+        nurse = programmed()
+        nurse.program(STOPPED)
+        at_s = nurse.status.wall_s + 2 * 3600
+        nurse.do(TxnOp.PROGRAM, ProgramParameters(therapy(), FILL_NOT_TOLD, at_s))
+        nurse.run(3 * HOUR_US)
+        nurse.hello()
+        said = len(raised(nurse))
+        preview = nurse.prepare(TxnOp.PROGRAM, ProgramParameters(STOPPED, FILL_NOT_TOLD))
+        nurse.send("COMMIT", Commit(preview.txn, preview.token, preview.hash))
+        done = nurse.world.run_some(nurse.world.now_us, events)
+        nurse.board.reset(ResetCause.WATCHDOG)
+        nurse.run(HOUR_US // 2)
+        assert len(raised(nurse)) == said
+        codes = nurse.codes
+        cut_off |= codes[::-1].index(Code.STOPPED) < codes[::-1].index(Code.RESET)
+        if done:
+            break
+    assert cut_off

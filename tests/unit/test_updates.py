@@ -4,6 +4,7 @@ Judged by what left the pump, and by what it finds after a reset.
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from test_interrupted_commits import HastyNurse
 from firmware.flow import DAY_US, HOUR_US
 from firmware.updates import DEAD_US
 from hal.interfaces import ResetCause, TonePattern
-from protocol.codes import Code, Mode, StopReason, TxnOp
+from protocol.codes import Code, Mode, Role, StopReason, TxnOp
 from protocol.messages import FILL_NOT_TOLD, Preview, ProgramParameters, RefillParameters, TxnRef
 
 LEGACY = "rotor-40-legacy"
@@ -207,6 +208,34 @@ def test_legacy_the_abort_of_another_draft_starts_nothing() -> None:
     assert nurse.status.mode is Mode.BASAL
 
 
+def test_legacy_the_stop_has_its_own_ten_minutes_whatever_was_left_open_before() -> None:
+    nurse = programmed(LEGACY)
+    nurse.prepare(TxnOp.REFILL, RefillParameters(30_000_000))
+    nurse.run(DEAD_US - 5_000_000)
+    nurse.hello()
+    preview = nurse.prepare(TxnOp.PROGRAM, NOW)
+    nurse.run(20_000_000)
+    nurse.hello()
+    nurse.ask("ABORT", TxnRef(preview.txn))
+    assert nurse.status.mode is Mode.BASAL
+    assert nurse.alarms == {}
+
+
+@pytest.mark.parametrize("profile", ["rotor-40", LEGACY])
+def test_the_patients_tool_ends_no_update_and_starts_no_pump(profile: str) -> None:
+    nurse, preview = begun(profile)
+    nurse.run(5 * MINUTE_US)
+    nurse.hello()
+    with pytest.raises(Refusals, match="EXPIRED"):
+        nurse.commit(preview)
+    before = state(nurse)
+    nurse.hello(Role.PATIENT)
+    nurse.ask("ABORT", TxnRef(preview.txn))
+    assert state(nurse) == before
+    nurse.run(5 * MINUTE_US)
+    assert nurse.alarms == {Code.SESSION_INCOMPLETE: True}
+
+
 def test_legacy_a_stop_that_comes_meanwhile_holds() -> None:
     nurse, preview = begun(LEGACY)
     nurse.stop()
@@ -286,3 +315,28 @@ def test_who_declines_after_ten_minutes_is_told_that_the_pump_stands(
         assert desk.run("program", desk.file(THERAPY.replace("300 ug", "310 ug")), "--yes") == 1
         assert ("left stopped" in desk.out + desk.err) == stands
         assert (desk.line.pump.firmware.status().mode is Mode.STOPPED) == stands
+
+
+@pytest.mark.parametrize("profile", ["rotor-40", LEGACY])
+def test_a_commit_that_is_refused_ends_its_draft_and_the_pump_goes_on(
+    profile: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduled change takes over while somebody reads the review."""
+    desk.line = EmulatedLine(profile)
+    desk.program()
+    at = datetime(2000, 1, 1) + timedelta(seconds=desk.line.pump.firmware.status().wall_s + 120)
+    change = (
+        f'scheduled_change = {{ at = {at.isoformat()}, therapy = {{ dose_per_day = "330 ug" }} }}'
+    )
+    desk.program(f"[therapy]\n{change}\n")
+
+    def read_long(*_: object) -> bool:
+        desk.line.pass_time(3 * MINUTE_US)
+        return True
+
+    monkeypatch.setattr("tools.programmer.console.Console.confirm", read_long)
+    assert desk.run("program", desk.file(THERAPY.replace("300 ug", "310 ug")), "--yes") == 3
+    assert "GENERATION" in desk.err
+    assert desk.line.pump.firmware.status().mode is Mode.BASAL
+    desk.line.pass_time(DEAD_US)
+    assert desk.line.pump.firmware.status().alarms == ()

@@ -17,6 +17,7 @@ from test_window import Watch, over_window, refusal
 
 from emulator.profile import Profile
 from firmware.daily import largest_pl
+from firmware.doses import Span, within_pl
 from firmware.program import program_of
 from firmware.window import across_pl
 from hal.interfaces import ResetCause
@@ -75,17 +76,20 @@ def change(wanted: Therapy, at_s: int = 0) -> ProgramParameters:
 
 
 def test_a_bolus_leaves_room_for_the_change_that_comes_while_it_counts() -> None:
-    """10 µL/h, 20 from the second hour on, 22 µL in any hour: a bolus at 1:40 may give 2 µL."""
+    """10 µL/h, 20 from the second hour on, 22 µL in any hour: a bolus at 1:40 may give 5.33 µL.
+
+    The hour from 1:40 on has 20 min of 10 µL/h and 40 of 20.
+    """
     pump = programmed(ul_h(10, window_nl=22_000))
     pump.do(TxnOp.PROGRAM, change(ul_h(20, window_nl=22_000), 2 * HOUR_S))
     watch = Watch(pump, HOUR_US)
     watch.run(100 * MINUTE_US)
-    refused = refusal(pump, TxnOp.BOLUS, bolus(2_250, 60 * S))
+    refused = refusal(pump, TxnOp.BOLUS, bolus(5_500, 60 * S))
     assert refused is not None
     assert (refused.code, refused.refusal.limit) == (ErrorCode.WINDOW_MAX, 22_000)
-    assert not over_window(pump, 2_000, 60 * S)
+    assert not over_window(pump, 5_250, 60 * S)
     watch.run(3 * HOUR_US)
-    assert watch.most_nl <= 22_000 + STROKE_NL
+    assert 21_500 <= watch.most_nl <= 22_000 + STROKE_NL
 
 
 def test_a_bolus_that_no_longer_counts_then_is_not_held_back() -> None:
@@ -108,8 +112,11 @@ def test_the_limit_that_comes_with_the_change_holds_for_what_is_given_before_it(
 # --- a program that changes now -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at_s", [0, 3 * HOUR_S])
-def test_a_program_that_rises_is_refused_while_boluses_fill_its_window(at_s: int) -> None:
+@pytest.mark.parametrize(("at_s", "most_nl"), [(0, 22_167), (3 * HOUR_S, 20_500)])
+def test_a_program_that_rises_is_refused_while_boluses_fill_its_window(
+    at_s: int, most_nl: int
+) -> None:
+    """8 µL, and in the same hour 10 or 30 min of 10 µL/h and the rest of 15."""
     pump = programmed(ul_h(10, window_nl=20_000))
     pump.run(max(0, at_s - 30 * 60) * S)
     pump.bolus(8_000, 60 * S)
@@ -117,7 +124,7 @@ def test_a_program_that_rises_is_refused_while_boluses_fill_its_window(at_s: int
     refused = refusal(pump, TxnOp.PROGRAM, change(ul_h(15, window_nl=20_000), at_s))
     assert refused is not None
     assert refused.code is ErrorCode.WINDOW_MAX
-    assert refused.refusal == Refusal(LimitId.WINDOW_NL, 23_000, 20_000)
+    assert refused.refusal == Refusal(LimitId.WINDOW_NL, most_nl, 20_000)
     watch = Watch(pump, HOUR_US)
     assert refusal(pump, TxnOp.PROGRAM, change(ul_h(12, window_nl=20_000), at_s)) is None
     watch.run(4 * HOUR_US)
@@ -130,6 +137,38 @@ def test_less_is_never_refused() -> None:
     pump.run(2 * MINUTE_US)
     assert refusal(pump, TxnOp.PROGRAM, change(ul_h(9, window_nl=12_000))) is None
     assert over_window(pump, STROKE_NL, 60 * S)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("at_s", [0, 5 * HOUR_S])
+def test_a_rate_that_was_lowered_can_be_restored_at_once(at_s: int, restart: bool) -> None:
+    """Also where the window has just room for it: no hour gets more than if it had stayed."""
+    pump = programmed(ul_h(20, window_nl=22_000))
+    watch = Watch(pump, HOUR_US)
+    watch.run(4 * HOUR_US)
+    pump.hello()
+    pump.program(ul_h(5, window_nl=22_000))
+    watch.run(20 * MINUTE_US)
+    if restart:
+        pump.board.reset(ResetCause.COMMANDED)
+        watch.run(0)
+    pump.hello()
+    assert refusal(pump, TxnOp.PROGRAM, change(ul_h(20, window_nl=22_000), at_s)) is None
+    assert over_window(pump, 20_000, 60 * S)
+    watch.run(2 * HOUR_US)
+    assert watch.most_nl <= 22_000 + STROKE_NL
+
+
+def test_a_schedule_committed_again_with_another_bolus_of_the_patient_holds_no_bolus_back() -> None:
+    """Its basal stays what it is: nothing was given above it."""
+    rates, limit = (20, 2) * 6, {"window_nl": 48_000, "window_s": 4 * HOUR_S}
+    pump = programmed(ul_h(*rates, **limit))
+    pump.run(9 * HOUR_US)
+    pump.hello()
+    grant = PatientBolus(RateBasis.VOLUME_PL, 2 * 10**6, 60, 0, LockoutFrom.START, 0)
+    pump.program(ul_h(*rates, patient=grant, **limit))
+    assert Code.BASAL_BEFORE not in pump.codes
+    assert not over_window(pump, 3_000, 60 * S)
 
 
 def test_two_schedules_that_are_each_within_the_limit_are_judged_together() -> None:
@@ -226,19 +265,33 @@ def test_a_clock_that_changes_no_basal_cuts_nothing() -> None:
 rates = st.lists(st.integers(2, 30), min_size=1, max_size=6)
 
 
-@given(rates, rates, st.integers(0, 7 * 24 * HOUR_S), st.integers(1, 20 * 24 * HOUR_S))
+spans_s = st.lists(
+    st.tuples(st.integers(0, 9 * 24 * HOUR_S), st.integers(0, HOUR_S), st.integers(1, 10**7)),
+    max_size=4,
+)
+
+
+@given(rates, rates, st.integers(0, 7 * 24 * HOUR_S), st.integers(1, 20 * 24 * HOUR_S), spans_s)
 @settings(max_examples=25, deadline=None)
 def test_the_most_across_a_change_is_that_of_every_window(
-    before: list[int], after: list[int], at_s: int, window_s: int
+    before: list[int],
+    after: list[int],
+    at_s: int,
+    window_s: int,
+    given_s: list[tuple[int, int, int]],
 ) -> None:
     device = Profile.load("rotor-40").device
     one, other = (program_of(ul_h(*x, window_nl=1), device) for x in (before, after))
     at_us, window_us = at_s * S, window_s * S
-    most = across_pl(one, other, at_us, window_us)
+    spans = [
+        Span((at_s - s) * S, (at_s - s + for_s) * S, volume_pl) for s, for_s, volume_pl in given_s
+    ]
+    most = across_pl(one, other, at_us, window_us, spans)
     step_us = max(60 * S, window_us // 500)
     for start_us in range(at_us - window_us, at_us, step_us):
         across = one.volume_pl(start_us, at_us)[0] / one.volume_pl(0, 1)[1]
         across += other.volume_pl(at_us, start_us + window_us)[0] / other.volume_pl(0, 1)[1]
+        across += float(within_pl(spans, start_us, start_us + window_us))
         assert across <= most * (1 + 1e-12)
     assert most >= largest_pl(other, window_us)
 

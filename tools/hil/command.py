@@ -36,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--baud", type=int, default=115_200, metavar="N", help="of the port (default 115200)")
     add("--telemetry", metavar="PORT", help="port at the other end of the board's radio")
     add("--bench", metavar="SOCKET", help="bench socket of an `itpump board`: more is tested")
-    add("--profile", metavar="P", help="pump the board is made to be (default: short timers)")
+    add(
+        "--profile",
+        metavar="P",
+        help="pump the board is made to be (default: short timers, that of every scenario)",
+    )
     add(
         "--only", action="append", default=[], metavar="NAME",
         help='checks whose name begins so, such as "motor" or "basal"; may be repeated',

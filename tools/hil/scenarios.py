@@ -8,12 +8,13 @@ from typing import Final
 
 from emulator.profile import Profile
 from hal.errors import HalError
+from protocol.errors import ErrorCode
 from tools.hil import board_alone, delivery
 from tools.hil.checks import Tolerances, Verdict
 from tools.hil.pump import FlashStuck, HostLate
 from tools.hil.stage import Played, Scenario, Stage
 from tools.hil.target import Hand, Target
-from tools.programmer.errors import ProgrammerError
+from tools.programmer.errors import ProgrammerError, Refused
 
 TRIES_MAX: Final = 4
 """Of a scenario for which the host did not act in time."""
@@ -142,4 +143,8 @@ def _play_once(scenario: Scenario, stage: Stage) -> None:
     try:
         scenario.play(stage)
     except (HalError, ProgrammerError, LookupError, FlashStuck) as error:
+        if isinstance(error, Refused) and error.code is ErrorCode.LIMIT_HARD:
+            # The controller runs here: that says something of --profile, and nothing of the board.
+            stage.judge.not_tested("", f"the pump of --profile cannot play it: {error}")
+            return
         stage.judge.failed("played to its end", "yes", f"{type(error).__name__}: {error}")

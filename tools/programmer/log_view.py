@@ -70,7 +70,7 @@ def _nothing(value: int) -> str:
 DETAILS: Final[dict[Code, tuple[Show, Show]]] = {
     Code.RESET: (_cause, _unconfirmed),
     Code.PROGRAM_COMMITTED: (_generation, _dated("takes over")),
-    Code.SCHEDULED_CHANGE: (_generation, _nothing),
+    Code.SCHEDULED_CHANGE: (_generation, lambda value: "delivering" if value else ""),
     Code.CLOCK_SET: (_dated("to"), _dated("from")),
     Code.BOLUS_STARTED: (text.volume, _bolus),
     Code.BOLUS_DONE: (lambda value: f"{text.volume(value)} given", _nothing),

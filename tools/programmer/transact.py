@@ -6,6 +6,7 @@ thrown away, and where there are warnings only a whole "yes" is one.
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -90,8 +91,7 @@ def carry_out(
         preview, result = _confirmed(client, console, preview, request, held)
     except _Declined:
         console.say("nothing more was changed" if done_text(client) else "nothing was changed")
-        if client.status().stop_reason is StopReason.SESSION_INCOMPLETE:
-            console.say("but the pump was left stopped, as by an update cut off: resume starts it")
+        _left_stopped(client, console)
         return EXIT_FAILED, {"result": "DECLINED", "txn": f"{preview.txn:016x}", **said}
     try:
         after, therapy = client.status(), therapy_of(client)
@@ -162,8 +162,19 @@ def _confirmed(
         except PreviewChanged as changed:
             preview = changed.preview
             console.say("the pump's values have changed meanwhile; review them again")
+        except Refused:
+            # The draft is still the pump's: it would wait for its commit, or stand for it.
+            with suppress(NoLink, Refused):
+                client.abort(preview.txn)
+                _left_stopped(client, console)
+            raise
     client.abort(preview.txn)
     raise ProgrammerError("the pump's values keep changing; nothing was done")
+
+
+def _left_stopped(client: Client, console: Console) -> None:
+    if client.status().stop_reason is StopReason.SESSION_INCOMPLETE:
+        console.say("but the pump was left stopped, as by an update cut off: resume starts it")
 
 
 def therapy_of(client: Client) -> Therapy | None:
