@@ -167,6 +167,7 @@ def _side_by_side(
         return [one for share in pool.map(on_one_board, range(boards)) for one in share]
 
 
+@pytest.mark.timeout(300)  # a busy machine plays much of it again
 @pytest.mark.parametrize(("make", "names"), [(_emulated, IN_REAL_TIME), (_micropython, STROKES)])
 def test_boards_on_ports_conform_in_real_time(
     profile: Profile, tmp_path: Path, make: MakeBoard, names: Collection[str]
@@ -182,7 +183,7 @@ def test_boards_on_ports_conform_in_real_time(
         late = [one for one in found if all(c.verdict is Verdict.NOT_TESTED for c in one.checks)]
         played += [one for one in found if one not in late]
         left = [one.scenario for one in late]
-        print(boards, "late:", [(one.scenario.name, one.checks[0].hint) for one in late])
+        print(boards, [(one.scenario.name, one.checks[0].hint) for one in late], file=sys.stderr)
     _judge(played + late, MAY_LATE)
 
 

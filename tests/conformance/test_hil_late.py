@@ -9,6 +9,7 @@ from hil_targets import LineTarget
 from test_hil_finds import FAULTS
 
 from emulator.profile import Profile
+from hal.serial_board.link import LOST_US
 from tools.hil import line
 from tools.hil.checks import Tolerances, Verdict
 from tools.hil.command import PROFILE
@@ -62,7 +63,7 @@ def _verdicts(played: Played) -> set[Verdict]:
     return {check.verdict for check in played.checks}
 
 
-@pytest.mark.parametrize("name", ["bolus_on_top", "basal", "batches"])
+@pytest.mark.parametrize("name", ["basal", "batches", "reservoir"])
 def test_what_a_late_machine_spoils_is_played_again(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +73,7 @@ def test_what_a_late_machine_spoils_is_played_again(
     assert played.tries > 1
 
 
-@pytest.mark.parametrize("name", ["bolus_on_top", "basal", "batches"])
+@pytest.mark.parametrize("name", ["basal", "batches", "reservoir"])
 def test_what_it_spoils_each_time_is_not_judged(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     played = _played(Machine(monkeypatch, until_us=FOREVER_US, late_us=LATE_US), name)
     assert _verdicts(played) == {Verdict.NOT_TESTED}
@@ -129,3 +130,21 @@ def test_a_late_machine_is_not_taken_for_a_slow_line(monkeypatch: pytest.MonkeyP
     late = Machine(monkeypatch, until_us=FOREVER_US, late_us=LATE_US)
     found = [line.examine(one, one.serial).tolerances.rtt_us for one in (quiet, late)]
     assert found[0] == found[1] < MARGIN_US
+
+
+def test_a_board_that_a_late_machine_loses_is_listened_to_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(monkeypatch, until_us=FIRST_US, late_us=2 * LOST_US)
+    attached = 0
+    good = machine.attach
+
+    def attach() -> None:
+        nonlocal attached
+        attached += 1
+        good()
+
+    monkeypatch.setattr(machine, "attach", attach)
+    found = line.examine(machine, machine.serial)
+    assert attached == 2
+    assert {check.verdict for check in found.judge.checks} == {Verdict.OK}

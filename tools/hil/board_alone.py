@@ -110,7 +110,7 @@ def _guarded(stage: Stage, hour: int, allowed: int) -> None:
     try:
         for _ in range(2):
             board.motor.dispense(3, INTERVAL_US)
-            board.wait_for_interrupt(board.clock.now_us() + 2 * LOST_US)
+            stage.wait(MOTOR_DONE, 2 * LOST_US, board)
     except HalLost:
         lost = True
     stage.judge.equal("the board's session is over", True, lost)

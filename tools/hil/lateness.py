@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from hal.board import Board
 from tools.hil.target import Target
 
 LOOK_US: Final = 10_000
@@ -32,6 +33,16 @@ class Lateness:
     def recent_us(self) -> int:
         """What was late within the window that ended with the last look."""
         return sum(late_us for _, late_us in self._recent)
+
+    def look_at(self, board: Board, until_us: int) -> int:
+        """Wait on a board for one look, at most until its clock shows this; return what it raised.
+
+        Raises HalLost.
+        """
+        now_us = board.clock.now_us()
+        look_us = max(0, min(until_us - now_us, LOOK_US))
+        with self.look(self._target.now_us() + look_us):
+            return board.wait_for_interrupt(now_us + look_us)
 
     @contextmanager
     def look(self, until_us: int) -> Iterator[None]:

@@ -7,7 +7,7 @@ round trip, every report a stamp of the board's clock.
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from hal.errors import HalMismatch
+from hal.errors import HalLost, HalMismatch
 from hal.serial_board import SerialBoard
 from protocol.board_messages import DICTIONARY_ID, NO_GUARD, TICK_INTERVAL_US, Capability
 from tools.hil.checks import (
@@ -25,6 +25,8 @@ from tools.hil.lateness import LOOK_US, Lateness
 from tools.hil.target import Target
 
 LISTEN_US: Final = 3_000_000
+_LISTEN_TRIES: Final = 3
+"""For as long as it is this machine that loses the board."""
 FLASH_MIN: Final = 576 * 1024
 """What the controller's layout needs; 4 KiB sectors."""
 SECTOR: Final = 4096
@@ -43,7 +45,7 @@ def examine(target: Target, board: SerialBoard) -> Line:
     """Attach, read the identity, listen. Raises HalLost, HalMismatch."""
     target.attach()
     identity = _identity(board)
-    heard = _listen(target, board)
+    heard = _listen_in_time(target, board)
     rtt_us = sorted(heard.rtt_us)
     p99_us = rtt_us[-1 - len(rtt_us) // 100]
     tolerances = Tolerances(p99_us, MARGIN_US if target.real_time else 0)
@@ -85,29 +87,42 @@ class _Heard(NamedTuple):
     for_us: int
 
 
-def _listen(target: Target, board: SerialBoard) -> _Heard:
+def _listen_in_time(target: Target, board: SerialBoard) -> _Heard:
+    """Listen; again when the board was lost while this machine was late. Raises HalLost."""
+    for _ in range(_LISTEN_TRIES - 1):
+        lateness = Lateness(target)
+        try:
+            return _listen(target, board, lateness)
+        except HalLost:
+            if lateness.worst_us <= MARGIN_US:
+                raise
+            target.attach()
+    return _listen(target, board, Lateness(target))
+
+
+def _listen(target: Target, board: SerialBoard, lateness: Lateness) -> _Heard:
     clock = board.clock
     start_us = clock.now_us()
     first = board.line
-    lateness = Lateness(target)
     trips: list[tuple[int, int]] = []
     stamps, rest_mv = {0}, set()
     next_us = start_us + TICK_INTERVAL_US
     while (now_us := clock.now_us()) < start_us + LISTEN_US:
-        with lateness.look(target.now_us() + LOOK_US):
-            board.wait_for_interrupt(now_us + LOOK_US)
+        lateness.look_at(board, now_us + LOOK_US)
         stamps.add(board.encoder.moved().taken_us)
         rest_mv.add(board.battery.rest_mv().value)
         if now_us >= next_us:
-            trips.append((lateness.recent_us, board.line.rtt_last_us))
+            rtt_us = board.line.rtt_last_us
+            if not trips or rtt_us != trips[-1][1]:  # else no Tock has come since
+                trips.append((lateness.recent_us, rtt_us))
             next_us = now_us + TICK_INTERVAL_US
     last = board.line
     for_us = clock.now_us() - start_us
     drift_ppm = (last.offset_us - first.offset_us) * 1_000_000 // for_us
     reports = len(stamps) - 1
-    damaged = (last.damaged - first.damaged) / (reports + len(trips))
-    rtts_us = [first.rtt_last_us, *(rtt_us for _, rtt_us in trips)]
-    spread_us = max(rtts_us) - min(rtts_us)
+    damaged = (last.damaged - first.damaged) / (reports + for_us // TICK_INTERVAL_US)
+    all_us = [first.rtt_last_us, *(rtt_us for _, rtt_us in trips)]
+    spread_us = max(all_us) - min(all_us)
     return _Heard(_in_time(trips), spread_us, reports, drift_ppm, damaged, sorted(rest_mv), for_us)
 
 

@@ -76,7 +76,7 @@ class PumpOnBoard:
         """For each stroke the instants between which it was seen to end."""
         self._count: int | None = None
         self._sampled_us = 0
-        erase_all(target)
+        erase_all(target, lateness)
         target.attach()
         self.board.rtc.set_s(START_WALL_S)
         self._truth = target.truth_strokes()
@@ -238,7 +238,7 @@ class PumpOnBoard:
         raise LookupError(f"the controller has logged no {code.name}")
 
 
-def erase_all(target: Target) -> None:
+def erase_all(target: Target, lateness: Lateness) -> None:
     """Attach, stop, and erase every sector that is not blank. Raises HalLost, FlashStuck.
 
     The board is attached twice: the second time nothing is left to be told of the time before.
@@ -251,17 +251,17 @@ def erase_all(target: Target) -> None:
     for address in range(0, flash.size_bytes, size):
         if flash.read(address, size) != blank:
             flash.erase(address)
-            _wait_erased(target, address)
+            _wait_erased(target, address, lateness)
     target.attach()
 
 
-def _wait_erased(target: Target, address: int) -> None:
+def _wait_erased(target: Target, address: int, lateness: Lateness) -> None:
     board = target.board
     deadline_us = board.clock.now_us() + _ERASE_US
     bits = NONE
     while not bits & (FLASH_DONE | FLASH_FAILED):
         if board.clock.now_us() >= deadline_us:
             raise FlashStuck(f"sector at {address} does not end its erase")
-        bits = board.wait_for_interrupt(deadline_us)
+        bits = lateness.look_at(board, deadline_us)
     if bits & FLASH_FAILED:
         raise FlashStuck(f"sector at {address} does not erase")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from emulator.profile import Profile
+from hal.board import Board
 from hal.interrupts import NONE
 from tools.hil.checks import Check, Judge, Tolerances, Verdict
 from tools.hil.lateness import LOOK_US, Lateness
@@ -99,12 +100,13 @@ class Stage:
 
     # Without a controller: the kit drives the board itself
 
-    def wait(self, bits: int, within_us: int) -> int:
+    def wait(self, bits: int, within_us: int, board: Board | None = None) -> int:
         """Return how long it took until one of `bits` was raised; `within_us` when none was."""
-        clock = self.board.clock
+        board = board or self.board
+        clock = board.clock
         start_us = clock.now_us()
         while clock.now_us() < start_us + within_us:
-            if self._look(start_us + within_us) & bits:
+            if self.lateness.look_at(board, start_us + within_us) & bits:
                 return clock.now_us() - start_us
         return within_us
 
@@ -113,14 +115,8 @@ class Stage:
         deadline_us = self.board.clock.now_us() + for_us
         bits = NONE
         while self.board.clock.now_us() < deadline_us:
-            bits |= self._look(deadline_us)
+            bits |= self.lateness.look_at(self.board, deadline_us)
         return bits
-
-    def _look(self, until_us: int) -> int:
-        now_us = self.board.clock.now_us()
-        look_us = min(until_us - now_us, LOOK_US)
-        with self.lateness.look(self.target.now_us() + look_us):
-            return self.board.wait_for_interrupt(now_us + look_us)
 
     @property
     def moved(self) -> int:
