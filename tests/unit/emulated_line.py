@@ -1,5 +1,7 @@
 """The real controller on an emulated board, at the other end of an in-memory line."""
 
+from typing import Any
+
 from emulator.devices.plant import PlantSetup
 from emulator.profile import Profile
 from protocol.messages import Drug
@@ -38,3 +40,27 @@ class EmulatedLine(WorldTransport):
     def delivered_ul(self) -> int:
         """What has physically left the reservoir."""
         return (self._fill_pl - self.pump.board.plant.reservoir_pl) // 10**6
+
+
+class TornLine(EmulatedLine):
+    """A pump whose link drops at one of the tool's frames."""
+
+    def __init__(self, frames: int, heard: bool, *pump: Any, **more: Any) -> None:
+        """`frames` pass; the next is lost, or `heard` by the pump and never answered."""
+        super().__init__(*pump, **more)
+        self._frames, self._heard = frames, heard
+
+    def write(self, data: bytes) -> None:
+        self._frames -= 1
+        self.cut = self._frames < 0 and not self._heard
+        super().write(data)
+        self.cut = self._frames < 0
+
+    def fall_silent_after(self, frames: int) -> None:
+        """From here on that many frames pass."""
+        self._frames = frames
+
+    def plug_in(self) -> None:
+        """The port is opened anew: what was said into the void is gone."""
+        self._frames, self.cut = 1000, False
+        self.read(1000)

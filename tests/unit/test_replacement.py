@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from desk import Desk
-from emulated_line import DAY_US, START_WALL_S, EmulatedLine
+from emulated_line import DAY_US, START_WALL_S, EmulatedLine, TornLine
 
 from protocol.codes import Code, Mode, ProgramKind
 
@@ -44,24 +44,9 @@ def other_pump(profile: str = "rotor-20", start_wall_s: int = START_WALL_S) -> E
     return EmulatedLine(profile, FILL_20_PL, seed=2, start_wall_s=start_wall_s)
 
 
-class TornLine(EmulatedLine):
+def torn_line(frames: int, heard: bool) -> TornLine:
     """A new rotor-20 whose link drops at one of the tool's frames."""
-
-    def __init__(self, frames: int, heard: bool) -> None:
-        """`frames` pass; the next is lost, or `heard` by the pump and never answered."""
-        super().__init__("rotor-20", FILL_20_PL, seed=2)
-        self._frames, self._heard = frames, heard
-
-    def write(self, data: bytes) -> None:
-        self._frames -= 1
-        self.cut = self._frames < 0 and not self._heard
-        super().write(data)
-        self.cut = self._frames < 0
-
-    def plug_in(self) -> None:
-        """The port is opened anew: what was said into the void is gone."""
-        self._frames, self.cut = 1000, False
-        self.read(1000)
+    return TornLine(frames, heard, "rotor-20", FILL_20_PL, seed=2)
 
 
 @pytest.fixture
@@ -184,7 +169,7 @@ def test_an_import_torn_at_any_frame_leaves_the_pump_as_it_was_or_programmed(
     wanted = desk.line.pump.firmware.prescription().therapy
     codes, programmed = [], 0
     while not codes or codes[-1] in (4, 5):
-        line = desk.line = TornLine(len(codes), heard)
+        line = desk.line = torn_line(len(codes), heard)
         codes.append(desk.run("import", str(file), "--fill", "20mL", "--yes"))
         line.plug_in()
         status = line.pump.firmware.status()
@@ -208,7 +193,7 @@ def test_an_export_torn_at_any_frame_leaves_no_file(desk: Desk, file: Path, hear
     code, frames = 4, 0
     while code == 4:
         assert not file.exists()
-        desk.line = TornLine(frames, heard)
+        desk.line = torn_line(frames, heard)
         code = desk.run("export", str(file))
         frames += 1
     assert code == 0
@@ -220,7 +205,7 @@ def test_a_link_that_drops_between_program_and_scheduled_change_says_what_is_don
 ) -> None:
     exported(desk, file, FLEX + CHANGE)
     for frames in range(8, 20):
-        line = desk.line = TornLine(frames, heard=False)
+        line = desk.line = torn_line(frames, heard=False)
         code = desk.run("import", str(file), "--fill", "20mL", "--override", "--yes")
         line.plug_in()
         status = line.pump.firmware.status()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from desk import THERAPY, Desk
-from emulated_line import EmulatedLine
+from emulated_line import EmulatedLine, TornLine
 from nurse import MINUTE_US, STROKE_NL, Nurse, Refusals, bolus, therapy, volume_per_day
 from test_interrupted_commits import HastyNurse
 
@@ -302,6 +302,24 @@ def test_the_next_visit_shows_what_was_left_open_and_that_the_pump_stands(
     assert "SESSION_INCOMPLETE since" in desk.out
     assert desk.run("resume", "--yes") == 0
     assert desk.line.pump.firmware.status().mode is Mode.BASAL
+
+
+def test_a_prepare_whose_answer_is_lost_is_ended_by_the_next_visit(desk: Desk) -> None:
+    """The tool cannot know that the pump stands for it; the journal keeps it open."""
+    stood = 0
+    for frames in range(14):
+        line = desk.line = TornLine(1000, True, LEGACY)
+        desk.program()
+        line.fall_silent_after(frames)
+        desk.run("program", desk.file(THERAPY.replace("300 ug", "310 ug")), "--yes")
+        stands = line.pump.firmware.status().stop_reason is StopReason.SESSION_INCOMPLETE
+        line.plug_in()
+        desk.run("status")
+        if stands:
+            stood += 1
+            assert "OPEN_TRANSACTION: an earlier run was cut off: PROGRAM" in desk.out + desk.err
+        assert line.pump.firmware.status().mode is Mode.BASAL
+    assert stood == 1
 
 
 def test_who_declines_after_ten_minutes_is_told_that_the_pump_stands(

@@ -145,7 +145,8 @@ class Client(Session):
         """Stage a transaction and return what the pump would do.
 
         `generation` is `Status.generation` of the view it is based on. Raises Refused, with
-        nothing changed in the pump, or NoLink; either way the transaction is over.
+        nothing changed in the pump: the transaction is over. Or NoLink: no COMMIT will follow, but
+        the pump may have staged it, and may stand for it; it stays open for `settle`.
         """
         self._check_schema()
         if self._last_txn is None:
@@ -158,9 +159,6 @@ class Client(Session):
             return self._request("PREPARE", self._staged[txn], Preview)
         except Refused as refused:
             self._closed(txn, f"REFUSED {refused.code.name}")
-            raise
-        except NoLink:
-            self._closed(txn, "NOT_SENT")  # no COMMIT will follow
             raise
 
     def renew(self, preview: Preview) -> Preview:
