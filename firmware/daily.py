@@ -6,6 +6,7 @@ concentration above 0; what is not a whole program gives what it gives, and is r
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from firmware.flow import DAY_US
@@ -44,6 +45,7 @@ def most_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
     return max(program, min(both, Fraction(windows * therapy.window_nl * 1000)))
 
 
+@lru_cache(maxsize=2)
 def program_most_pl(therapy: Therapy, minimum_rate_pl_h: int) -> Fraction:
     """Return the most that the program alone gives in any 24 h, pL."""
     if therapy.program is ProgramKind.FLEX:

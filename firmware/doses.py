@@ -92,8 +92,9 @@ class _Open:
             times.append((self.since_us, at_us))
         periodic = self.kind == BolusKind.PERIODIC
         ran_us = sum(end - start for start, end in times)
-        if not ran_us:
-            yield Span(at_us, at_us, given_pl, periodic)
+        if not ran_us or len(times) == 1:
+            start, end = times[0] if ran_us else (at_us, at_us)
+            yield Span(start, end, given_pl, periodic)
             return
         for start, end in times:
             yield Span(start, end, Fraction(given_pl * (end - start), ran_us), periodic)
@@ -292,4 +293,11 @@ class DoseHistory:
 
 def within_pl(spans: Iterable[Span], from_us: int, to_us: int) -> Fraction:
     """Return what spans give after the one instant and up to the other."""
-    return sum((Fraction(span.within(from_us, to_us)) for span in spans), Fraction())
+    whole, parts = 0, Fraction()
+    for span in spans:
+        part = span.within(from_us, to_us)
+        if isinstance(part, int):  # nearly all of them, and so much cheaper to add
+            whole += part
+        else:
+            parts += part
+    return parts + whole
