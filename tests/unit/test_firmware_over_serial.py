@@ -7,11 +7,12 @@ from nurse import STROKE_NL, therapy, volume_per_day
 from serial_nurse import SerialNurse
 from serial_rig import edited, lose
 
+from emulator.profile import Profile
 from protocol import board_messages
 from protocol.board_messages import SILENCE_US, Report
-from protocol.codes import BolusBasal, Code, Mode, TxnState
+from protocol.codes import BolusBasal, Code, Mode, StopReason, TxnOp, TxnState
 from protocol.framing import Frame, FrameType
-from protocol.messages import Rate
+from protocol.messages import FILL_NOT_TOLD, ProgramParameters, Rate, TxnRef
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -216,3 +217,25 @@ def test_a_bolus_at_the_highest_rate_is_given_whole_though_each_batch_begins_lat
     due = strokes + (strokes // 10 if basal is BolusBasal.CONTINUE else 0)
     assert abs(accounted(nurse) - before - due) <= 2
     assert same_account(nurse)
+
+
+def test_the_legacy_update_stops_and_starts_a_board_on_a_line() -> None:
+    nurse = SerialNurse(profile=Profile.load("rotor-40-legacy"))
+    nurse.program(therapy(SLOW), FILL_NL)
+    wanted = ProgramParameters(therapy(FAST), FILL_NOT_TOLD)
+    nurse.run(10 * SECOND_US)
+    declined = nurse.prepare(TxnOp.PROGRAM, wanted)
+    assert nurse.status.stop_reason is StopReason.SESSION_INCOMPLETE
+    nurse.ask("ABORT", TxnRef(declined.txn))
+    assert nurse.status.mode is Mode.BASAL
+    staged = nurse.prepare(TxnOp.PROGRAM, wanted)
+    before = nurse.turned
+    nurse.run(MINUTE_US)
+    assert nurse.turned == before
+    nurse.hello()
+    again = nurse.prepare(TxnOp.PROGRAM, wanted)
+    assert again.txn != staged.txn
+    nurse.commit(again)
+    nurse.run(MINUTE_US)
+    assert nurse.status.mode is Mode.BASAL
+    assert abs(nurse.turned - before - 60) <= 1
