@@ -302,7 +302,9 @@ class Oracle:
             self.minimum = True
             self.end_dose("alarm", self.bench.now_us)
         reason = status.stop_reason
-        if reason is not self.reason and reason is not StopReason.NONE:
+        # The pump may see the instant of a change that starts it a little later.
+        late = reason is StopReason.COMMANDED and self.bench.now_us <= self._changing_us
+        if reason not in (self.reason, StopReason.NONE) and not late:
             must(self._may_stop(status), f"stopped by itself: {reason.name} for {self.reason.name}")
             self._given_up()
             self.account(ZERO)
