@@ -21,15 +21,20 @@ DAYS = """\
 drugs = [{ name = "baclofen", concentration = "500 ug/mL" }]
 mode = "flex"
 days = [
-    { on = "mon", steps = [{ from = "00:00", rate = "5 ug/h" }, { from = "08:00", rate = "10 ug/h" }] },
-    { on = "tue-sun", steps = [{ from = "06:00", rate = "15 ug/h" }, { from = "20:00", rate = "8 ug/h" }] },
+    { on = "mon", steps = [
+        { from = "00:00", rate = "5 ug/h" }, { from = "08:00", rate = "10 ug/h" },
+    ] },
+    { on = "tue-sun", steps = [
+        { from = "06:00", rate = "15 ug/h" }, { from = "20:00", rate = "8 ug/h" },
+    ] },
 ]
 reservoir_fill = "40 mL"
-"""  # noqa: E501
+"""
 CHANGE = """\
-[therapy]
-scheduled_change = { at = 2027-01-04T20:00:00, therapy = { mode = "simple_continuous", dose_per_day = "360 ug" } }
-"""  # noqa: E501
+[therapy.scheduled_change]
+at = 2027-01-04T20:00:00
+therapy = { mode = "simple_continuous", dose_per_day = "360 ug" }
+"""
 PLAIN = """\
 [therapy]
 drugs = [{ name = "baclofen", concentration = "500 ug/mL" }]
