@@ -15,6 +15,7 @@ from firmware.prescription import Stored
 from firmware.window import Window
 from protocol.codes import Code
 
+_US_PER_S: Final = 1_000_000
 _LOOK_US: Final = 60_000_000
 """So often it is looked at: far below any window."""
 
@@ -34,7 +35,7 @@ class DoseLimit:
         """A bolus was cut."""
         strokes = bolus.total_strokes - bolus.given_strokes
         self._rest = BolusPlan(strokes, bolus.flow, max(0, bolus.end_us - now_us))
-        self._until_us = now_us + window_s * 1_000_000
+        self._until_us = now_us + window_s * _US_PER_S
         self.due_us = now_us + _LOOK_US
         self._alarms.raise_(Code.DOSE_LIMIT)
 

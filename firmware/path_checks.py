@@ -5,7 +5,7 @@ Each check raises `Refused` and changes nothing; what passes is returned ready t
 
 from typing import NamedTuple
 
-from firmware.checks import BolusPlan, Refused, check_limits
+from firmware.checks import BolusPlan, Refused, check_limits, check_reserve
 from firmware.device import DeviceConfig
 from firmware.flow import Flow, ceil_pl_h, exceeds, per_hour
 from firmware.limits import bridge_limits
@@ -60,7 +60,7 @@ def check_prime(
         raise Refused(
             ErrorCode.LIMIT_HARD, LimitId.BOLUS_VOLUME_NL, path // 1000, config.bolus_max_nl
         )
-    _above_reserve(reservoir_pl, strokes * config.stroke_pl, therapy)
+    check_reserve(strokes * config.stroke_pl, therapy, reservoir_pl)
     rate = prime_flow(config)
     return BolusPlan(strokes, rate, time_us(strokes * config.stroke_pl, rate))
 
@@ -81,7 +81,7 @@ def check_bridge(
     _within_flow(rate, config)
     before = bridge_flow(parameters.basis, 0, stored.change)
     check_limits(bridge_limits(rate, before), parameters.override)
-    _above_reserve(reservoir_pl, left_pl, stored.therapy)
+    check_reserve(left_pl, stored.therapy, reservoir_pl)
     record = bridge(rate, left_pl, accounted)
     duration_us = time_us(left_pl, record.flow)
     if duration_us > BRIDGE_MAX_S * _US_PER_S:
@@ -97,14 +97,3 @@ def _within_flow(rate: Flow, config: DeviceConfig) -> None:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.FLOW_MAX_PL_H, ceil_pl_h(rate), highest)
     if exceeds(per_hour(lowest), rate) or not rate.numerator:
         raise Refused(ErrorCode.LIMIT_HARD, LimitId.FLOW_MIN_PL_H, ceil_pl_h(rate), lowest)
-
-
-def _above_reserve(reservoir_pl: int, volume_pl: int, therapy: Therapy) -> None:
-    left_pl = reservoir_pl - volume_pl
-    if left_pl < therapy.low_reservoir_nl * 1000:
-        raise Refused(
-            ErrorCode.LIMIT_HARD,
-            LimitId.LOW_RESERVOIR_NL,
-            max(0, left_pl) // 1000,
-            therapy.low_reservoir_nl,
-        )

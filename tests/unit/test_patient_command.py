@@ -8,7 +8,7 @@ from desk import THERAPY, Desk
 from scripted_pump import STATUS
 
 from protocol.codes import Mode, ProgramKind
-from protocol.errors import ErrorCode
+from protocol.errors import ErrorCode, LimitId
 from protocol.messages import Refusal
 from tools.patient import words
 from tools.programmer.errors import NoLink
@@ -106,6 +106,13 @@ def test_every_refusal_has_words(code: ErrorCode) -> None:
     said = words.refusal(code, Refusal(0, 90, 0))
     assert said
     assert code.name not in said
+
+
+def test_a_hard_limit_says_whether_it_is_the_dose_or_what_is_left() -> None:
+    too_much = words.refusal(ErrorCode.LIMIT_HARD, Refusal(LimitId.DOSE_PER_DAY_PG, 2, 1))
+    too_little = words.refusal(ErrorCode.LIMIT_HARD, Refusal(LimitId.LOW_RESERVOIR_NL, 1, 2))
+    assert "more than your limit" in too_much
+    assert "not enough medicine left" in too_little
 
 
 def test_a_prescribed_minimum_rate_is_no_reason_to_call() -> None:
